@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * New threads and processes of the program. What shares its memory (threads, vfork children) is traced; what has a copy
+ * (fork) is opened and let go before its first instruction. Runs in the catcher; see internal.h for what may be called.
+ */
+#define _GNU_SOURCE
+#include "internal.h"
+
+#include <errno.h>
+#include <sched.h>
+
+#include "../harness/effects.h"
+#include "../harness/pagedir.h"
+#include "../harness/wrap.h"
+
+#ifndef CLONE_CLEAR_SIGHAND
+#define CLONE_CLEAR_SIGHAND 0x100000000ull
+#endif
+
+/* The kernel writes the new thread's number there when it starts, and zero when it ends: outside of any call. */
+static void keep_open(struct vmti_catcher *c, uint64_t flags, uintptr_t child_tid)
+{
+    if (flags & (CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID))
+        vmti_exempt(c->r, child_tid, child_tid + sizeof(int));
+}
+
+void vmti_child_before(struct vmti_catcher *c, struct vmti_thread *t)
+{
+    switch (t->call.nr) {
+    case SYS_clone:
+        t->clone_flags = t->call.args[0];
+        /* We must see every child. */
+        if (t->clone_flags & CLONE_UNTRACED)
+            vmti_ptrace_set_arg(t->tid, 0, t->clone_flags & ~(uint64_t)CLONE_UNTRACED);
+        keep_open(c, t->clone_flags, t->call.args[3]);
+        break;
+    case 435: { /* clone3 (not in every SYS_ list) */
+        struct { uint64_t flags, pidfd, child_tid; } args = {0}; /* head of struct clone_args (linux/sched.h) */
+        vmti_program_read(c->r->pid, &args, t->call.args[0], sizeof args);
+        t->clone_flags = args.flags;
+        if (args.flags & CLONE_UNTRACED) {
+            args.flags &= ~(uint64_t)CLONE_UNTRACED;
+            vmti_program_write(c->r->pid, t->call.args[0], &args.flags, sizeof args.flags);
+        }
+        keep_open(c, args.flags, args.child_tid);
+        break;
+    }
+    case SYS_vfork:
+        t->clone_flags = CLONE_VM | CLONE_VFORK;
+        break;
+    default:
+        t->clone_flags = 0;
+        break;
+    }
+}
+
+/* ------------------------------------------------------------------------------------------- fork */
+
+/* Runs one system call in a stopped child that nobody else knows yet. Its result, or -ESRCH if the child is gone. */
+static long call_in_child(pid_t tid, vmti_regs *regs, uint64_t syscall_ip, long nr, uint64_t a, uint64_t b, uint64_t d,
+                          uint64_t e)
+{
+    vmti_regs_set_call(regs, syscall_ip, nr, a, b, d, e);
+    if (vmti_ptrace_set_regs(tid, regs))
+        return -ESRCH;
+    for (int stop = 0; stop < 2; stop++) { /* its entry and its exit */
+        int status;
+        if (vmti_ptrace_resume(tid, 0))
+            return -ESRCH;
+        long got;
+        do
+            got = vmti_sys(SYS_wait4, tid, &status, __WALL, 0, 0, 0);
+        while (got == -EINTR);
+        if (got < 0 || !WIFSTOPPED(status))
+            return -ESRCH;
+        if (vmti_stop_signal(status) != (SIGTRAP | 0x80))
+            stop--; /* a signal for the child: it is taken up again below, at its detach */
+    }
+    if (vmti_ptrace_get_regs(tid, regs))
+        return -ESRCH;
+    return vmti_regs_result(regs);
+}
+
+/* Opens the pages of the copy and gives it the program's handlers. False: the child is gone. */
+static bool open_copy(struct vmti_region *r, pid_t tid, vmti_regs *regs, uint64_t syscall_ip)
+{
+    uint64_t page = 0, length;
+    while ((length = vmti_dir_next_run(&page, UINT64_MAX, VMTI_DIR_TRACKED, VMTI_DIR_PROT))) {
+        int prot = vmti_dir_prot(vmti_dir_get(page));
+        if (call_in_child(tid, regs, syscall_ip, SYS_mprotect, page << VMTI_PAGE_SHIFT, length << VMTI_PAGE_SHIFT,
+                          (uint64_t)prot, 0) == -ESRCH)
+            return false;
+        page += length;
+    }
+    for (int signal = 1; signal <= 64; signal++) {
+        if (signal != SIGSEGV && !(r->mask_has_segv >> (signal - 1) & 1))
+            continue;
+        /* The action is read into, changed in and set from a place that the child has its own copy of. */
+        struct vmti_sigaction action;
+        uint64_t place = (uint64_t)&r->child_action;
+        if (call_in_child(tid, regs, syscall_ip, SYS_rt_sigaction, (uint64_t)signal, 0, place, sizeof action.mask))
+            return false;
+        if (!vmti_program_read(tid, &action, place, sizeof action))
+            return false;
+        vmti_action_for_program(r, signal, &action);
+        if (!vmti_program_write(tid, place, &action, sizeof action) ||
+            call_in_child(tid, regs, syscall_ip, SYS_rt_sigaction, (uint64_t)signal, place, 0, sizeof action.mask))
+            return false;
+    }
+    return true;
+}
+
+/* A child with a copy of the memory: opens its pages, gives it what its parent believes to have, and lets it go. */
+static void let_copy_go(struct vmti_catcher *c, struct vmti_thread *t)
+{
+    vmti_regs regs, saved;
+    if (!vmti_ptrace_get_regs(t->tid, &saved)) {
+        regs = saved;
+        uint64_t ip = vmti_regs_ip(&saved) - VMTI_SYSCALL_INSN;
+        if (atomic_load(&c->r->state) == VMTI_TRACING && open_copy(c->r, t->tid, &regs, ip))
+            vmti_ptrace_set_regs(t->tid, &saved);
+        /* In the child's copy of our variables, no region is open. */
+        _Atomic bool *in_region = &vmti_in_region;
+        uintptr_t word = (uintptr_t)in_region & ~(uintptr_t)7;
+        uint64_t value = 0;
+        bool off = false;
+        if (vmti_program_read(t->tid, &value, word, sizeof value)) {
+            vmti_program_write(t->tid, (uintptr_t)in_region, &off, sizeof off);
+            uint32_t mask = VMTI_DIR_HEAP;
+            vmti_program_write(t->tid, (uintptr_t)&vmti_note_mask, &mask, sizeof mask);
+        }
+        vmti_signals_give_mask_back(t->tid, t->segv_blocked);
+    }
+    vmti_affinity_give_back(t);
+    vmti_ptrace(PTRACE_DETACH, t->tid, 0, 0);
+    c->r->counts.threads--;
+    vmti_thread_remove(c->r, t);
+}
+
+/* ------------------------------------------------------------------------------------------- every child */
+
+/* Both the parent's report and the child's first stop have come. */
+static void start(struct vmti_catcher *c, struct vmti_thread *t)
+{
+    if (!(t->clone_flags & CLONE_VM)) {
+        let_copy_go(c, t);
+        return;
+    }
+    t->other_process = !(t->clone_flags & CLONE_THREAD);
+    vmti_regs regs;
+    if (!vmti_ptrace_get_regs(t->tid, &regs)) {
+        t->tls = vmti_regs_tls(&regs);
+        vmti_exempt(c->r, t->tls - VMTI_PAGE_SIZE, t->tls + VMTI_PAGE_SIZE);
+    }
+    vmti_thread_resume(c, t, 0);
+}
+
+void vmti_child_reported(struct vmti_catcher *c, struct vmti_thread *parent)
+{
+    unsigned long message = 0;
+    if (vmti_ptrace(PTRACE_GETEVENTMSG, parent->tid, 0, (uintptr_t)&message))
+        return;
+    struct vmti_thread *t = vmti_thread_find(c->r, (pid_t)message);
+    bool held = t && t->state == VMTI_T_HELD;
+    if (!t) {
+        t = vmti_thread_add(c->r, (pid_t)message);
+        if (!t)
+            return;
+        t->state = VMTI_T_EXPECTED;
+    }
+    t->clone_flags = parent->clone_flags;
+    t->segv_blocked = (parent->clone_flags & CLONE_CLEAR_SIGHAND) ? false : parent->segv_blocked;
+    vmti_affinity_inherit(t, parent);
+    if (held)
+        start(c, t);
+}
+
+void vmti_child_stopped(struct vmti_catcher *c, pid_t tid)
+{
+    struct vmti_thread *t = vmti_thread_find(c->r, tid);
+    if (t && t->state == VMTI_T_EXPECTED) {
+        start(c, t);
+        return;
+    }
+    /* The stop of a new child can be reported before its parent's (ptrace(2), PTRACE_EVENT_CLONE). */
+    if (!t && (t = vmti_thread_add(c->r, tid)))
+        t->state = VMTI_T_HELD;
+}
+
+void vmti_child_exec(struct vmti_catcher *c, struct vmti_thread *t)
+{
+    vmti_affinity_give_back(t);
+    vmti_signals_give_mask_back(t->tid, t->segv_blocked);
+    vmti_ptrace(PTRACE_DETACH, t->tid, 0, 0);
+    vmti_thread_remove(c->r, t);
+}

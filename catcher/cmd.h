@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* The command `vmtrace`: what its files share. */
+#ifndef VMTI_CMD_H
+#define VMTI_CMD_H
+
+#include <stdio.h>
+
+#include "../harness/types.h"
+
+/* Exit statuses. Those of `run` are env(1)'s and timeout(1)'s. */
+enum {
+    VMTI_EXIT_FAILED = 1,         /* a trace cannot be read, or the output not be written */
+    VMTI_EXIT_USAGE = 2,          /* unknown command, option or value */
+    VMTI_EXIT_RUN_FAILED = 125,   /* `run`: vmtrace itself failed, or the program cannot be traced */
+    VMTI_EXIT_NOT_RUNNABLE = 126, /* `run`: the program was found but cannot be run */
+    VMTI_EXIT_NOT_FOUND = 127,    /* `run`: the program was not found */
+};
+
+/* The commands: argv[0] is the command's name. Each returns the exit status. */
+VMTI_HIDDEN int vmti_cmd_run(int argc, char **argv);
+VMTI_HIDDEN int vmti_cmd_report(int argc, char **argv);
+VMTI_HIDDEN int vmti_cmd_dump(int argc, char **argv);
+
+/* --- cmd_main.c --- */
+
+/* "vmtrace COMMAND: sentence" on stderr. */
+VMTI_HIDDEN VMT_PRINTF(1, 2) void vmti_cmd_error(const char *format, ...);
+
+/* Says what is wrong with the option for which getopt_long() has just returned '?' or ':' (which it tells apart if the
+ * option string begins with ':'). allowed: the options there are, for the message. */
+VMTI_HIDDEN void vmti_cmd_option_error(int result, char **argv, const char *allowed);
+
+/* The one FILE operand that is left at optind, or NULL after saying what is wrong. */
+VMTI_HIDDEN const char *vmti_cmd_file_operand(int argc, char **argv);
+
+/* Closes stdout. 0, or VMTI_EXIT_FAILED after saying so (but not that a pipe's reader has gone: it knows). Call it
+ * right after the failed output, for errno. */
+VMTI_HIDDEN int vmti_cmd_close_stdout(void);
+
+/* Writes text of a trace so that it cannot move the cursor: control characters and \ as \xNN; spaces too if `word`. */
+VMTI_HIDDEN void vmti_cmd_put_text(FILE *out, const char *text, size_t bytes, bool word);
+
+#endif

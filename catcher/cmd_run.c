@@ -1,0 +1,649 @@
+/* SPDX-License-Identifier: MIT */
+/* vmtrace run: starts a program with libvmt preloaded, waits for it, and sums its trace up. */
+#define _GNU_SOURCE
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../harness/config.h"
+#include "../harness/trace_read.h"
+#include "cmd.h"
+
+static const char HELP[] =
+    "NAME\n"
+    "    vmtrace run - trace a whole program\n"
+    "\n"
+    "SYNOPSIS\n"
+    "    vmtrace run [-n PAGES] [-o FILE] [--scope SCOPE] [--writes] [-q] [--] PROGRAM [ARGUMENT]...\n"
+    "\n"
+    "DESCRIPTION\n"
+    "    Runs PROGRAM, looked for in PATH, and traces which of its pages it touches from before its main function to\n"
+    "    its end. Its input, output, environment, signals and exit status are its own. When it has ended, the counts\n"
+    "    are printed on stderr. Processes that it makes run on, untraced; if it replaces itself by execve, the trace\n"
+    "    ends there.\n"
+    "    PROGRAM must be a dynamically linked 64-bit program for this processor, or a script whose interpreter is\n"
+    "    one, without set-user-ID, set-group-ID or file capabilities.\n"
+    "\n"
+    "OPTIONS\n"
+    "    -n, --window=PAGES    pages kept open, from 8 to what vm.max_map_count allows; default 64. A small window\n"
+    "                          sees more and costs more\n"
+    "    -o, --output=FILE     keep the trace in FILE; default: it is summed up and removed\n"
+    "        --scope=SCOPE     which memory is traced: heap, all that malloc gives (the default); region, the same,\n"
+    "                          but only what was allocated after the trace began; ranges, what the program names\n"
+    "                          by vmt_track()\n"
+    "        --writes          tell pages written from pages read, at one more fault for each page written\n"
+    "    -q, --quiet           print no counts; errors are still printed\n"
+    "    -h, --help            print this\n"
+    "\n"
+    "ENVIRONMENT\n"
+    "    VMT_SIZE, VMT_TRACENAME, VMT_SCOPE, VMT_WRITES (0 or 1)\n"
+    "                          defaults of --window, --output, --scope and --writes\n"
+    "    TMPDIR                where the trace is while the program runs, if it is not kept; default /tmp\n"
+    "    PATH                  where PROGRAM is looked for\n"
+    "    LD_PRELOAD, VMT_RUN   set for PROGRAM's start; it finds them as they were\n"
+    "\n"
+    "FILES\n"
+    "    libvmt.so             is looked for beside this command, in ../lib and where it was installed\n"
+    "\n"
+    "EXIT STATUS\n"
+    "    That of PROGRAM; if a signal killed it, vmtrace dies of the same signal. Else:\n"
+    "    125 vmtrace itself failed, or PROGRAM cannot be traced; 126 PROGRAM was found but cannot be run; 127 it was\n"
+    "    not found.\n"
+    "\n"
+    "EXAMPLES\n"
+    "    vmtrace run sort words.txt\n"
+    "    vmtrace run -n 16 --writes -o sort.vmt -- sort -r words.txt\n";
+
+static const char OPTIONS[] = "-n, --window, -o, --output, --scope, --writes, -q, --quiet, -h and --help";
+
+/* ------------------------------------------------------------------------------------------- options */
+
+struct run {
+    vmt_config config;
+    bool quiet;
+    char **argv;          /* of the program */
+    char *program;        /* its path */
+    char *library;        /* libvmt's */
+    char *trace;          /* absolute */
+    char *private_folder; /* that the trace is in, if it is not kept */
+    uint64_t started_ns;  /* realtime clock before the program was started */
+};
+
+/* Digits alone: no sign, no blanks, no overflow. */
+static int parse_window(const char *text, uint64_t *window)
+{
+    errno = 0;
+    bool digits = *text && strspn(text, "0123456789") == strlen(text);
+    if (digits)
+        *window = strtoull(text, NULL, 10);
+    uint64_t limit = vmti_window_limit(vmti_mappings_limit(), 0);
+    if (digits && !errno && *window >= VMT_WINDOW_FLOOR && *window <= limit)
+        return 0;
+    vmti_cmd_error("option --window is \"%s\": allowed is a whole number of pages, from %u to %" PRIu64
+                   " (what vm.max_map_count allows here)",
+                   text, VMT_WINDOW_FLOOR, limit);
+    return VMTI_EXIT_RUN_FAILED;
+}
+
+/* 0, or the exit status after saying why. */
+static int parse_option(struct run *run, int option, char **argv)
+{
+    switch (option) {
+    case 'n':
+        return parse_window(optarg, &run->config.window);
+    case 'o':
+        run->config.trace_path = optarg;
+        if (*optarg)
+            return 0;
+        vmti_cmd_error("option --output needs the name of a file, not \"\"");
+        return VMTI_EXIT_RUN_FAILED;
+    case 's':
+        if (vmti_scope_parse(optarg, &run->config.scope))
+            return 0;
+        vmti_cmd_error("option --scope is \"%s\": allowed are heap, region and ranges", optarg);
+        return VMTI_EXIT_RUN_FAILED;
+    case 'w':
+        run->config.track_writes = true;
+        return 0;
+    case 'q':
+        run->quiet = true;
+        return 0;
+    default:
+        vmti_cmd_option_error(option, argv, OPTIONS);
+        return VMTI_EXIT_RUN_FAILED;
+    }
+}
+
+/* ------------------------------------------------------------------------------------------- the program */
+
+static int out_of_memory(void)
+{
+    vmti_cmd_error("no memory was left");
+    return VMTI_EXIT_RUN_FAILED;
+}
+
+/* As execvp(3) finds it. 0, or the exit status after saying why. */
+static int find_program(const char *name, char **path)
+{
+    if (strchr(name, '/')) {
+        *path = strdup(name);
+        return *path ? 0 : out_of_memory();
+    }
+    const char *folders = getenv("PATH");
+    if (!folders)
+        folders = "/bin:/usr/bin"; /* confstr(3), _CS_PATH */
+    bool found = false;
+    for (const char *at = folders, *end; *name && at; at = *end ? end + 1 : NULL) {
+        end = strchrnul(at, ':');
+        int bytes = (int)(end - at); /* of an environment string: at most 128 KiB */
+        struct stat st;
+        if (asprintf(path, "%.*s%s%s", bytes, at, bytes ? "/" : "./", name) < 0)
+            return out_of_memory();
+        if (stat(*path, &st) == 0 && S_ISREG(st.st_mode)) {
+            if (faccessat(AT_FDCWD, *path, X_OK, AT_EACCESS) == 0)
+                return 0;
+            found = true;
+        }
+        free(*path);
+        *path = NULL;
+    }
+    if (found) {
+        vmti_cmd_error("\"%s\" was found in PATH, but you may not execute it: see chmod +x", name);
+        return VMTI_EXIT_NOT_RUNNABLE;
+    }
+    vmti_cmd_error("\"%s\" was not found in PATH; a program in this folder is called ./%s", name, name);
+    return VMTI_EXIT_NOT_FOUND;
+}
+
+/* Can libvmt be preloaded into this ELF file, and the process be traced? 0, or the exit status after saying why. */
+static int check_elf(int fd, const char *path, const struct stat *st)
+{
+    Elf64_Ehdr elf;
+    if (pread(fd, &elf, sizeof elf, 0) != (ssize_t)sizeof elf || elf.e_ident[EI_CLASS] == ELFCLASSNONE) {
+        vmti_cmd_error("%s cannot be run: its ELF header is cut off or damaged", path);
+        return VMTI_EXIT_NOT_RUNNABLE;
+    }
+    if (elf.e_ident[EI_CLASS] != ELFCLASS64) {
+        vmti_cmd_error("%s cannot be traced: it is a 32-bit program, and vmtrace traces 64-bit programs; build it "
+                       "without -m32 or -mx32",
+                       path);
+        return VMTI_EXIT_RUN_FAILED;
+    }
+    if (elf.e_ident[EI_DATA] != ELFDATA2LSB || elf.e_machine != EM_X86_64) {
+        vmti_cmd_error("%s cannot be traced: it is a program for another processor (ELF machine %u), and this is "
+                       "vmtrace for x86-64",
+                       path, elf.e_machine);
+        return VMTI_EXIT_RUN_FAILED;
+    }
+    if ((elf.e_type != ET_EXEC && elf.e_type != ET_DYN) || elf.e_phentsize != sizeof(Elf64_Phdr)) {
+        vmti_cmd_error("%s cannot be run: it is an ELF file, but not a program", path);
+        return VMTI_EXIT_NOT_RUNNABLE;
+    }
+    bool dynamic = false;
+    for (unsigned i = 0; i < elf.e_phnum && !dynamic; i++) {
+        Elf64_Phdr segment;
+        uint64_t at = elf.e_phoff + i * sizeof segment;
+        if (at > INT64_MAX || pread(fd, &segment, sizeof segment, (off_t)at) != (ssize_t)sizeof segment) {
+            vmti_cmd_error("%s cannot be run: its ELF program headers are cut off or damaged", path);
+            return VMTI_EXIT_NOT_RUNNABLE;
+        }
+        dynamic = segment.p_type == PT_INTERP;
+    }
+    if (!dynamic) {
+        vmti_cmd_error("%s cannot be traced: it is statically linked, and a library cannot be preloaded into it; link "
+                       "it without -static and -static-pie, or with libvmt and call vmt_begin in it",
+                       path);
+        return VMTI_EXIT_RUN_FAILED;
+    }
+    /* With any of these the loader ignores LD_PRELOAD (ld.so(8), secure-execution mode) and ptrace is denied. */
+    const char *privilege = NULL;
+    if (st->st_mode & S_ISUID)
+        privilege = "the set-user-ID bit";
+    else if ((st->st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP)) /* without S_IXGRP it means something else */
+        privilege = "the set-group-ID bit";
+    else if (fgetxattr(fd, "security.capability", NULL, 0) > 0)
+        privilege = "file capabilities";
+    if (privilege) {
+        vmti_cmd_error("%s cannot be traced: it has %s, and the system runs no foreign code in privileged programs; "
+                       "trace a copy of it without them (cp makes one)",
+                       path, privilege);
+        return VMTI_EXIT_RUN_FAILED;
+    }
+    return 0;
+}
+
+enum {
+    SCRIPT_LINE = 256, /* the kernel looks at as much of a file (BINPRM_BUF_SIZE) */
+    SCRIPT_DEPTH = 4,  /* interpreters that are scripts: execve(2) */
+};
+
+/* The interpreter that the first line of a script names, as in fs/binfmt_script.c. False: none. */
+static bool parse_script(char *line, char **interpreter)
+{
+    line[strcspn(line, "\n")] = '\0';
+    *interpreter = line + 2 + strspn(line + 2, " \t");
+    size_t bytes = strcspn(*interpreter, " \t");
+    bool cut = *interpreter + bytes == line + SCRIPT_LINE; /* its name may go on */
+    (*interpreter)[bytes] = '\0';
+    return bytes && !cut;
+}
+
+/* 0, or the exit status after saying why the program cannot be run or traced. */
+static int check_program(const char *path, unsigned depth)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0) {
+        const char *hint = errno == EACCES ? " (a program that you may not read cannot be traced either)" : "";
+        bool absent = errno == ENOENT || errno == ENOTDIR;
+        vmti_cmd_error("%s%s cannot be run: %s%s", depth ? "the interpreter " : "", path, strerror(errno), hint);
+        return absent ? VMTI_EXIT_NOT_FOUND : VMTI_EXIT_NOT_RUNNABLE;
+    }
+    int status = VMTI_EXIT_NOT_RUNNABLE;
+    char line[SCRIPT_LINE + 1] = "", *interpreter;
+    struct stat st;
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+        vmti_cmd_error("%s cannot be run: it is %s", path, S_ISDIR(st.st_mode) ? "a folder" : "not a regular file");
+    else if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0)
+        vmti_cmd_error("%s cannot be run: you may not execute it; see chmod +x", path);
+    else if (pread(fd, line, SCRIPT_LINE, 0) < 0)
+        vmti_cmd_error("%s cannot be run: %s", path, strerror(errno));
+    else if (memcmp(line, ELFMAG, SELFMAG) == 0)
+        status = check_elf(fd, path, &st);
+    else if (line[0] != '#' || line[1] != '!')
+        vmti_cmd_error("%s cannot be run: it is neither an ELF program nor a script with a #! line; if it is a shell "
+                       "script: vmtrace run sh %s",
+                       path, path);
+    else if (!parse_script(line, &interpreter))
+        vmti_cmd_error("%s cannot be run: its #! line names no interpreter, or a too long one", path);
+    else if (depth == SCRIPT_DEPTH)
+        vmti_cmd_error("%s cannot be run: more than %d interpreters in turn are scripts", path, SCRIPT_DEPTH);
+    else
+        status = check_program(interpreter, depth + 1);
+    close(fd);
+    return status;
+}
+
+/* ------------------------------------------------------------------------------------------- library and files */
+
+static bool is_library(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, R_OK) == 0;
+}
+
+/* 0, or the exit status after saying where libvmt was looked for. */
+static int find_library(char **library)
+{
+    char exe[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe);
+    if (n < 0 || n == (ssize_t)sizeof exe) {
+        vmti_cmd_error("cannot tell where this command is: /proc/self/exe: %s", strerror(n < 0 ? errno : ENAMETOOLONG));
+        return VMTI_EXIT_RUN_FAILED;
+    }
+    while (n > 0 && exe[n - 1] != '/')
+        n--;
+    /* Beside the command first, so that a build tree uses its own. */
+    static const char *const folders[] = {
+        "../lib/",
+        "",
+#ifdef VMTI_INSTALLED_LIB_FROM_BIN
+        VMTI_INSTALLED_LIB_FROM_BIN "/",
+#endif
+#ifdef VMTI_LIBDIR
+        VMTI_LIBDIR "/",
+#endif
+    };
+    char places[3 * PATH_MAX] = "";
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        char path[2 * PATH_MAX];
+        snprintf(path, sizeof path, "%.*s%slibvmt.so", *folders[i] == '/' ? 0 : (int)n, exe, folders[i]);
+        if (is_library(path)) {
+            *library = realpath(path, NULL);
+            if (!*library)
+                return out_of_memory();
+            if (!strpbrk(*library, ": $"))
+                return 0;
+            vmti_cmd_error("%s cannot be preloaded: a colon, a blank or a $ in its path ends a name in LD_PRELOAD; "
+                           "install it elsewhere",
+                           *library);
+            return VMTI_EXIT_RUN_FAILED;
+        }
+        size_t used = strlen(places);
+        snprintf(places + used, sizeof places - used, "%s%s", used ? ", " : "", path);
+    }
+    vmti_cmd_error("libvmt.so was not found: looked for %s; install VMTRACE again, or keep command and library "
+                   "together",
+                   places);
+    return VMTI_EXIT_RUN_FAILED;
+}
+
+/* `path` as an absolute one; malloc'd. NULL: errno says why. */
+static char *absolute_path(const char *path)
+{
+    if (*path == '/')
+        return strdup(path);
+    char *folder = getcwd(NULL, 0), *absolute = NULL;
+    if (folder && asprintf(&absolute, "%s/%s", folder, path) < 0)
+        absolute = NULL;
+    free(folder);
+    return absolute;
+}
+
+/* Where the trace goes. 0, or the exit status after saying why. */
+static int choose_trace(struct run *run)
+{
+    if (run->config.trace_path) {
+        run->trace = absolute_path(run->config.trace_path);
+        if (run->trace && strlen(run->trace) < PATH_MAX)
+            return 0;
+        vmti_cmd_error("cannot use the path of the trace %s: %s", run->config.trace_path,
+                       strerror(run->trace ? ENAMETOOLONG : errno));
+        return VMTI_EXIT_RUN_FAILED;
+    }
+    /* A folder of its own: the file is for the tracer to make, and nobody else can put another one there. */
+    const char *tmp = getenv("TMPDIR");
+    char *folder = absolute_path(tmp && *tmp ? tmp : "/tmp"), *template = NULL;
+    if (!folder || asprintf(&template, "%s/vmtrace-XXXXXX", folder) < 0 || !mkdtemp(template)) {
+        vmti_cmd_error("cannot make a private folder for the trace in %s: %s; set TMPDIR to a folder that can be "
+                       "written to, or use --output",
+                       folder ? folder : "TMPDIR", strerror(errno));
+        free(template);
+        free(folder);
+        return VMTI_EXIT_RUN_FAILED;
+    }
+    free(folder);
+    run->private_folder = template;
+    return asprintf(&run->trace, "%s/trace", template) < 0 ? out_of_memory() : 0;
+}
+
+static void remove_private(struct run *run)
+{
+    if (!run->private_folder)
+        return;
+    unlink(run->trace);
+    rmdir(run->private_folder);
+    free(run->private_folder);
+    run->private_folder = NULL;
+}
+
+/* ------------------------------------------------------------------------------------------- start and wait */
+
+/* The environment with what libvmt's constructor looks for, and takes out again: LD_PRELOAD with the library in front,
+ * VMT_RUN with how many bytes that added (preload=-1: there was no LD_PRELOAD). NULL: no memory. */
+static char **make_environment(const struct run *run)
+{
+    static const char PRELOAD[] = "LD_PRELOAD=", RUN[] = "VMT_RUN=";
+    size_t count = 0, used = 0;
+    while (environ[count])
+        count++;
+    char **env = calloc(count + 3, sizeof *env);
+    char *preload = NULL, *order = NULL;
+    long added = -1;
+    if (!env)
+        return NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (strncmp(environ[i], RUN, sizeof RUN - 1) == 0)
+            continue;
+        if (strncmp(environ[i], PRELOAD, sizeof PRELOAD - 1) != 0) {
+            env[used++] = environ[i];
+        } else if (!preload) { /* the first one counts: getenv(3) */
+            if (asprintf(&preload, "%s%s:%s", PRELOAD, run->library, environ[i] + sizeof PRELOAD - 1) < 0)
+                return NULL;
+            added = (long)strlen(run->library) + 1;
+            env[used++] = preload;
+        }
+    }
+    if (!preload) {
+        if (asprintf(&preload, "%s%s", PRELOAD, run->library) < 0)
+            return NULL;
+        env[used++] = preload;
+    }
+    if (asprintf(&order, "%s1;window=%" PRIu64 ";scope=%s;writes=%d;preload=%ld;trace=%s", RUN, run->config.window,
+                 vmti_scope_name(run->config.scope), run->config.track_writes, added, run->trace) < 0)
+        return NULL;
+    env[used] = order;
+    return env;
+}
+
+/* SIGTERM and SIGHUP are the program's; SIGINT and SIGQUIT come from the terminal, which sends them to both. */
+static const int forwarded[] = {SIGTERM, SIGHUP}, ignored[] = {SIGINT, SIGQUIT};
+enum { FORWARDED = sizeof forwarded / sizeof *forwarded, IGNORED = sizeof ignored / sizeof *ignored };
+
+static volatile sig_atomic_t forward_to;
+
+static void forward(int signal)
+{
+    int error = errno;
+    kill((pid_t)forward_to, signal);
+    errno = error;
+}
+
+struct dispositions {
+    struct sigaction forwarded[FORWARDED], ignored[IGNORED];
+};
+
+static void take_signals(pid_t child, struct dispositions *before)
+{
+    struct sigaction pass = {.sa_handler = forward, .sa_flags = SA_RESTART}, ignore = {.sa_handler = SIG_IGN};
+    forward_to = child;
+    for (int i = 0; i < FORWARDED; i++) {
+        sigaction(forwarded[i], NULL, &before->forwarded[i]);
+        if (before->forwarded[i].sa_handler != SIG_IGN) /* nohup(1) */
+            sigaction(forwarded[i], &pass, NULL);
+    }
+    for (int i = 0; i < IGNORED; i++)
+        sigaction(ignored[i], &ignore, &before->ignored[i]);
+}
+
+static void give_signals_back(const struct dispositions *before)
+{
+    for (int i = 0; i < FORWARDED; i++)
+        sigaction(forwarded[i], &before->forwarded[i], NULL);
+    for (int i = 0; i < IGNORED; i++)
+        sigaction(ignored[i], &before->ignored[i], NULL);
+}
+
+/* Runs the program to its end. 0 and its status as waitpid(2) gives it; or the exit status after saying why. */
+static int run_program(const struct run *run, char **env, pid_t *pid, int *status)
+{
+    int failure[2], error = 0; /* of execve in the child; nothing comes if it succeeds */
+    if (pipe2(failure, O_CLOEXEC) < 0) {
+        vmti_cmd_error("cannot start %s: pipe: %s", run->program, strerror(errno));
+        return VMTI_EXIT_RUN_FAILED;
+    }
+    /* No signal is handled between the fork and the moment when both sides are ready for it. SIGCHLD must not be
+     * ignored, as a parent may have had it, or the status is lost. */
+    sigset_t all, mask;
+    struct sigaction child_default = {.sa_handler = SIG_DFL}, child_before;
+    struct dispositions before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &mask);
+    sigaction(SIGCHLD, &child_default, &child_before);
+    pid_t child = fork();
+    if (child == 0) {
+        sigaction(SIGCHLD, &child_before, NULL);
+        sigprocmask(SIG_SETMASK, &mask, NULL);
+        execve(run->program, run->argv, env);
+        error = errno;
+        ssize_t written = write(failure[1], &error, sizeof error);
+        _exit(written == sizeof error ? VMTI_EXIT_NOT_RUNNABLE : VMTI_EXIT_RUN_FAILED);
+    }
+    error = errno;
+    if (child > 0)
+        take_signals(child, &before);
+    sigprocmask(SIG_SETMASK, &mask, NULL);
+    close(failure[1]);
+    if (child < 0) {
+        close(failure[0]);
+        vmti_cmd_error("cannot start %s: fork: %s", run->program, strerror(error));
+        return VMTI_EXIT_RUN_FAILED;
+    }
+    ssize_t n;
+    while ((n = read(failure[0], &error, sizeof error)) < 0 && errno == EINTR)
+        ;
+    close(failure[0]);
+    /* The child stays a zombie until no handler can send a signal to its number any more. */
+    siginfo_t info;
+    while (waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR)
+        ;
+    give_signals_back(&before);
+    while (waitpid(child, status, 0) < 0 && errno == EINTR)
+        ;
+    *pid = child;
+    if (n != sizeof error)
+        return 0;
+    vmti_cmd_error("%s cannot be run: %s", run->program, strerror(error));
+    return error == ENOENT ? VMTI_EXIT_NOT_FOUND : VMTI_EXIT_NOT_RUNNABLE;
+}
+
+/* Ends as the program did, without a second core file. */
+static int end_like(int status)
+{
+    if (!WIFSIGNALED(status))
+        return WEXITSTATUS(status);
+    int number = WTERMSIG(status);
+    struct rlimit none = {0, 0};
+    struct sigaction deadly = {.sa_handler = SIG_DFL};
+    sigset_t set;
+    setrlimit(RLIMIT_CORE, &none);
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* the limit does not hold for core_pattern's pipes: core(5) */
+    sigaction(number, &deadly, NULL);
+    sigemptyset(&set);
+    sigaddset(&set, number);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    raise(number);
+    return 128 + number; /* not reached: the signal killed the program by default too */
+}
+
+/* ------------------------------------------------------------------------------------------- summary */
+
+static void print_summary(const struct run *run, const struct vmti_trace_reader *reader,
+                          const struct vmti_trace_summary *s)
+{
+    fprintf(stderr, "vmtrace: %" PRIu64 " touches: %" PRIu64 " by the program, %" PRIu64 " by system calls\n",
+            s->touches, s->program_touches, s->syscall_touches);
+    fprintf(stderr, "vmtrace: footprint %" PRIu64 " pages (%" PRIu64 " KiB); window %" PRIu64 " pages, scope %s\n",
+            s->footprint, s->footprint * (reader->header.page_size / 1024), reader->header.window,
+            vmti_scope_name((vmt_scope)reader->header.scope));
+    if (s->has_trailer)
+        fprintf(stderr, "vmtrace: %" PRIu64 " system calls halted, %" PRIu64 " walked\n", s->trailer.syscalls,
+                s->trailer.syscalls_walked);
+    if (s->has_trailer && s->trailer.end == VMTI_END_EXEC)
+        fprintf(stderr, "vmtrace: the program replaced itself by execve; what ran then is not in the trace\n");
+    if (!s->complete)
+        fprintf(stderr, "vmtrace: the trace is not complete: %s\n", s->reason);
+    if (run->config.trace_path)
+        fprintf(stderr, "vmtrace: trace in %s\n", run->trace);
+}
+
+/* Opens the trace of process `pid`, once its catcher has written it. False: there is none. */
+static bool open_trace(const struct run *run, pid_t pid, int fd, struct vmti_trace_reader *reader)
+{
+    /* The catcher holds a lock on the file until it has written everything. */
+    while (flock(fd, LOCK_SH) < 0 && errno == EINTR)
+        ;
+    /* Not what an earlier run left in the file. */
+    return vmti_trace_read_fd(reader, fd) == 0 && reader->header.pid == (uint32_t)pid &&
+           reader->header.start_realtime_ns >= run->started_ns;
+}
+
+/* Sums the trace up on stderr. False: the program was not traced. */
+static bool sum_up(struct run *run, pid_t pid)
+{
+    int fd = open(run->trace, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    remove_private(run); /* the open file is enough, and nothing can end this process with the folder left there */
+    if (fd < 0)
+        return false;
+    struct vmti_trace_reader reader;
+    struct vmti_trace_summary summary;
+    bool traced = open_trace(run, pid, fd, &reader);
+    if (traced && !run->quiet) {
+        if (vmti_trace_summarize(&reader, &summary) < 0)
+            vmti_cmd_error("cannot read the trace %s: %s", run->trace, summary.reason);
+        else
+            print_summary(run, &reader, &summary);
+        vmti_trace_summary_free(&summary);
+    }
+    vmti_trace_read_close(&reader);
+    close(fd);
+    return traced;
+}
+
+static int trace_program(struct run *run)
+{
+    char **env = make_environment(run);
+    if (!env)
+        return out_of_memory();
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    run->started_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    pid_t pid;
+    int status;
+    int failed = run_program(run, env, &pid, &status);
+    if (failed)
+        return failed;
+    bool traced = sum_up(run, pid);
+    if (!traced && WIFEXITED(status) && WEXITSTATUS(status) == VMTI_EXIT_RUN_FAILED)
+        vmti_cmd_error("%s was not traced: there is no trace", run->program); /* libvmt has said why */
+    else if (!traced)
+        vmti_cmd_error("%s was not traced, and there is no trace: the loader did not load %s into it, or it ended "
+                       "before its start was over",
+                       run->program, run->library);
+    return end_like(status);
+}
+
+int vmti_cmd_run(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"window", required_argument, NULL, 'n'},
+        {"output", required_argument, NULL, 'o'},
+        {"scope", required_argument, NULL, 's'},
+        {"writes", no_argument, NULL, 'w'},
+        {"quiet", no_argument, NULL, 'q'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    struct run run = {0};
+    int option, status = 0;
+    bool environment_is_valid = vmt_config_init(&run.config) == 0;
+    /* "+": what follows the program's name is the program's. */
+    while ((option = getopt_long(argc, argv, "+:n:o:qh", options, NULL)) != -1) {
+        if (option == 'h') {
+            fputs(HELP, stdout);
+            return vmti_cmd_close_stdout();
+        }
+        if ((status = parse_option(&run, option, argv)))
+            return status;
+    }
+    if (!environment_is_valid || vmti_config_check(&run.config) < 0) {
+        vmti_cmd_error("%s", vmt_error_text());
+        return VMTI_EXIT_RUN_FAILED;
+    }
+    if (optind == argc) {
+        vmti_cmd_error("the program to run is missing: vmtrace run [OPTION]... PROGRAM [ARGUMENT]...");
+        return VMTI_EXIT_RUN_FAILED;
+    }
+    run.argv = argv + optind;
+    if (!(status = find_program(run.argv[0], &run.program)) && !(status = check_program(run.program, 0)) &&
+        !(status = find_library(&run.library)) && !(status = choose_trace(&run)))
+        status = trace_program(&run);
+    remove_private(&run);
+    free(run.trace);
+    free(run.library);
+    free(run.program);
+    return status;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ptrace requests as raw calls (ptrace(2)). Each returns 0 or a negative errno; -ESRCH means that the thread is dead or
+ * not stopped any more: SIGKILL ends a stop at any moment, so callers go on waiting then.
+ */
+#ifndef VMTI_PTRACE_H
+#define VMTI_PTRACE_H
+
+#include <linux/ptrace.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/user.h>
+
+#include "../harness/os.h"
+
+static inline long vmti_ptrace(long request, pid_t tid, uintptr_t address, uintptr_t data)
+{
+    return vmti_sys(SYS_ptrace, request, tid, address, data, 0, 0);
+}
+
+/* Runs on to the next system call or signal; delivers `signal` if it is not 0. */
+static inline long vmti_ptrace_resume(pid_t tid, int signal)
+{
+    return vmti_ptrace(PTRACE_SYSCALL, tid, 0, (uintptr_t)signal);
+}
+
+static inline long vmti_ptrace_get_regs(pid_t tid, vmti_regs *regs)
+{
+    return vmti_ptrace(PTRACE_GETREGS, tid, 0, (uintptr_t)regs);
+}
+
+static inline long vmti_ptrace_set_regs(pid_t tid, const vmti_regs *regs)
+{
+    return vmti_ptrace(PTRACE_SETREGS, tid, 0, (uintptr_t)regs);
+}
+
+static inline long vmti_ptrace_set_arg(pid_t tid, unsigned i, uint64_t value)
+{
+    return vmti_ptrace(PTRACE_POKEUSR, tid, vmti_arg_offset(i), value);
+}
+
+static inline long vmti_ptrace_get_siginfo(pid_t tid, siginfo_t *info)
+{
+    return vmti_ptrace(PTRACE_GETSIGINFO, tid, 0, (uintptr_t)info);
+}
+
+/* The blocked signals of a stopped thread; bit n-1 is signal n. */
+static inline long vmti_ptrace_get_mask(pid_t tid, uint64_t *mask)
+{
+    return vmti_ptrace(PTRACE_GETSIGMASK, tid, sizeof *mask, (uintptr_t)mask);
+}
+
+static inline long vmti_ptrace_set_mask(pid_t tid, const uint64_t *mask)
+{
+    return vmti_ptrace(PTRACE_SETSIGMASK, tid, sizeof *mask, (uintptr_t)mask);
+}
+
+/* Reads or writes memory of the program through the kernel, which refuses what is bad or closed. */
+static inline bool vmti_program_read(pid_t pid, void *to, uintptr_t from, size_t bytes)
+{
+    struct { void *base; size_t bytes; } local = {to, bytes}, remote = {(void *)from, bytes};
+    return vmti_sys(SYS_process_vm_readv, pid, &local, 1, &remote, 1, 0) == (long)bytes;
+}
+
+static inline bool vmti_program_write(pid_t pid, uintptr_t to, const void *from, size_t bytes)
+{
+    struct { void *base; size_t bytes; } local = {(void *)from, bytes}, remote = {(void *)to, bytes};
+    return vmti_sys(SYS_process_vm_writev, pid, &local, 1, &remote, 1, 0) == (long)bytes;
+}
+
+#endif

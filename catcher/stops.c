@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/* What each kind of stop means (ptrace(2), "Stopped states"). Runs in the catcher; see internal.h. */
+#include "internal.h"
+
+#include <errno.h>
+#include <linux/audit.h>
+
+#include "../harness/effects.h"
+#include "../harness/fault.h"
+#include "../harness/pagedir.h"
+#include "../harness/tell.h"
+#include "../harness/trace_format.h"
+#include "../harness/walk.h"
+#include "../harness/window.h"
+
+/* Numbers of the x32 ABI have this bit (arch/x86/include/uapi/asm/unistd.h); they are other calls. */
+#define X32_BIT 0x40000000u
+
+/* ------------------------------------------------------------------------------------------- system calls */
+
+/* The program talks to us. */
+static void hear(struct vmti_catcher *c, struct vmti_thread *t)
+{
+    uintptr_t start = t->call.args[1], end = t->call.args[2];
+    switch (t->call.args[0]) {
+    case VMTI_TELL_END:
+        c->ended = true;
+        c->end = VMTI_END_REGION;
+        break;
+    case VMTI_TELL_ADOPT:
+        vmti_adopt_unknown(c->r, start, end);
+        break;
+    case VMTI_TELL_TRACK:
+        vmti_track_in_region(c->r, start, end);
+        break;
+    case VMTI_TELL_UNTRACK:
+        vmti_untrack_in_region(c->r, start, end);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Calls that are not the program's: vmt_begin() waits for us by a futex, and see VMTI_OWN_CALL. */
+static bool is_own_call(struct vmti_region *r, const struct vmti_call *call)
+{
+    switch (call->nr) {
+    case VMTI_TELL_NR:
+        return true;
+    case SYS_futex:
+        return call->args[0] == (uintptr_t)&r->state;
+    case SYS_mmap:
+    case SYS_rt_sigaction:
+        return (int)call->args[4] == VMTI_OWN_CALL;
+    default:
+        return false;
+    }
+}
+
+static void enter(struct vmti_catcher *c, struct vmti_thread *t, const struct ptrace_syscall_info *info)
+{
+    struct vmti_region *r = c->r;
+    t->in_call = true;
+    t->row = NULL;
+    t->call.nr = (int64_t)info->entry.nr;
+    for (int i = 0; i < 6; i++)
+        t->call.args[i] = info->entry.args[i];
+    t->call.ip = info->instruction_pointer;
+    t->call.sp = info->stack_pointer;
+    if (is_own_call(r, &t->call)) {
+        if (t->call.nr == VMTI_TELL_NR)
+            hear(c, t);
+        return;
+    }
+    r->counts.syscalls++;
+    bool native = info->arch == AUDIT_ARCH_X86_64 && !(info->entry.nr & X32_BIT);
+    t->row = native ? vmti_row(t->call.nr) : NULL;
+    if (!t->row) {
+        if (!r->counts.unknown_calls++)
+            r->first_unknown = t->call.nr;
+        return;
+    }
+    if (t->row->pointers && vmti_walk_call(r, t, &t->call, t->row))
+        r->counts.syscalls_walked++;
+    if (t->row->effect)
+        vmti_effect_before(r, t);
+    if (t->over_window) {
+        t->over_window = false;
+        r->counts.over_window++;
+    }
+    vmti_signals_before(c, t);
+    if (t->row->effect == VMTI_EFFECT_CLONE)
+        vmti_child_before(c, t);
+}
+
+static void leave(struct vmti_catcher *c, struct vmti_thread *t, int64_t result)
+{
+    t->in_call = false;
+    if (!t->row)
+        return;
+    /* What these read and write of the program's memory is pinned still. */
+    vmti_signals_after(c, t, result);
+    if (t->row->effect == VMTI_EFFECT_SCHED_GETAFFINITY || t->row->effect == VMTI_EFFECT_SCHED_SETAFFINITY)
+        vmti_affinity_after(c, t, result);
+    vmti_unpin_all(c->r, t, result);
+    if (t->row->effect)
+        vmti_effect_after(c->r, t, result);
+}
+
+static void syscall_stop(struct vmti_catcher *c, struct vmti_thread *t)
+{
+    struct ptrace_syscall_info info;
+    if (vmti_ptrace(PTRACE_GET_SYSCALL_INFO, t->tid, sizeof info, (uintptr_t)&info) < 0)
+        return; /* dead; wait tells */
+    if (info.op == PTRACE_SYSCALL_INFO_ENTRY)
+        enter(c, t, &info);
+    else if (info.op == PTRACE_SYSCALL_INFO_EXIT)
+        leave(c, t, info.exit.rval);
+    if (!c->ended || t->halting) /* one that halts goes on to its interrupt, where a call may be restarted */
+        vmti_thread_resume(c, t, 0);
+}
+
+/* ------------------------------------------------------------------------------------------- signals */
+
+static void signal_stop(struct vmti_catcher *c, struct vmti_thread *t, int signal)
+{
+    if (signal == SIGSEGV) {
+        siginfo_t info;
+        if (vmti_ptrace_get_siginfo(t->tid, &info))
+            return; /* dead; wait tells */
+        bool fault = info.si_code == SEGV_MAPERR || info.si_code == SEGV_ACCERR;
+        if (fault && vmti_fault(c->r, t, (uintptr_t)info.si_addr) == VMTI_FAULT_OURS) {
+            vmti_thread_resume(c, t, 0);
+            return;
+        }
+    }
+    vmti_signals_open_frame(c, t);
+    vmti_thread_resume(c, t, signal);
+}
+
+/* ------------------------------------------------------------------------------------------- all */
+
+static void event_stop(struct vmti_catcher *c, struct vmti_thread *t, int event, int signal)
+{
+    switch (event) {
+    case PTRACE_EVENT_CLONE:
+    case PTRACE_EVENT_FORK:
+    case PTRACE_EVENT_VFORK:
+        if (!t->in_call) /* its entry came before we attached */
+            t->clone_flags = event == PTRACE_EVENT_FORK ? 0 : event == PTRACE_EVENT_VFORK ? 0x4100 : 0x10100;
+        vmti_child_reported(c, t);
+        vmti_thread_continue(t, 0);
+        break;
+    case PTRACE_EVENT_EXEC:
+        if (t->other_process) {
+            vmti_child_exec(c, t);
+        } else {
+            c->ended = true;
+            c->end = VMTI_END_EXEC;
+            t->state = VMTI_T_STOPPED;
+        }
+        break;
+    case PTRACE_EVENT_STOP:
+        if (signal != SIGTRAP) { /* group stop: it ends by SIGCONT, not by us */
+            t->state = VMTI_T_LISTENING;
+            t->halting = false;
+            vmti_ptrace(PTRACE_LISTEN, t->tid, 0, 0);
+        } else if (!vmti_thread_halted(t)) {
+            vmti_thread_continue(t, 0);
+        }
+        break;
+    default:
+        vmti_thread_continue(t, 0);
+        break;
+    }
+}
+
+void vmti_stop_handle(struct vmti_catcher *c, struct vmti_thread *t, int status)
+{
+    int event = vmti_stop_event(status), signal = vmti_stop_signal(status);
+    t->state = VMTI_T_STOPPED;
+    if (!t->in_call && t->spans) /* pinned for a signal frame, which is written by now */
+        vmti_unpin_all(c->r, t, 0);
+    if (signal == (SIGTRAP | 0x80))
+        syscall_stop(c, t);
+    else if (event)
+        event_stop(c, t, event, signal);
+    else
+        signal_stop(c, t, signal);
+}

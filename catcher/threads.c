@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs in the catcher; see internal.h for what may be called. */
+#include "internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "../harness/arena.h"
+#include "../harness/fault.h"
+#include "../harness/window.h"
+
+enum { TASKS_MOST = 32768 };
+
+struct vmti_thread *vmti_thread_find(struct vmti_region *r, pid_t tid)
+{
+    struct vmti_thread *t;
+    HASH_FIND(hh, r->threads, &tid, sizeof tid, t);
+    return t;
+}
+
+struct vmti_thread *vmti_thread_add(struct vmti_region *r, pid_t tid)
+{
+    struct vmti_thread *t = r->thread_free;
+    if (t)
+        r->thread_free = t->pinning_next;
+    else
+        t = vmti_arena_alloc(&r->arena, sizeof *t);
+    if (!t)
+        return NULL;
+    memset(t, 0, sizeof *t);
+    t->tid = tid;
+    t->index = (uint32_t)r->counts.threads;
+    HASH_ADD(hh, r->threads, tid, sizeof tid, t);
+    if (!t->hh.tbl)
+        return NULL;
+    r->counts.threads++;
+    r->counts.threads_now++;
+    return t;
+}
+
+void vmti_thread_remove(struct vmti_region *r, struct vmti_thread *t)
+{
+    vmti_unpin_all(r, t, -EINTR);
+    HASH_DEL(r->threads, t);
+    r->counts.threads_now--;
+    t->pinning_next = r->thread_free;
+    r->thread_free = t;
+}
+
+void vmti_thread_resume(struct vmti_catcher *c, struct vmti_thread *t, int signal)
+{
+    t->resumed_at = c->r->changes;
+    vmti_thread_continue(t, signal);
+}
+
+void vmti_thread_continue(struct vmti_thread *t, int signal)
+{
+    t->state = VMTI_T_RUNNING;
+    vmti_ptrace_resume(t->tid, signal);
+}
+
+bool vmti_thread_in_allocator(struct vmti_region *r, struct vmti_thread *t)
+{
+    /* The thread pointer as it is now: a program may set its own. */
+    vmti_regs regs;
+    int depth = 0;
+    return !vmti_ptrace_get_regs(t->tid, &regs) &&
+           vmti_program_read(r->pid, &depth, vmti_regs_tls(&regs) + r->allocator_depth_offset, sizeof depth) && depth > 0;
+}
+
+/* ------------------------------------------------------------------------------------------- /proc/PID/task */
+
+struct linux_dirent64 {
+    uint64_t ino;
+    int64_t off;
+    uint16_t bytes;
+    uint8_t type;
+    char name[];
+};
+
+static char *put_number(char *to, uint64_t n)
+{
+    char digits[20];
+    int i = 0;
+    do
+        digits[i++] = (char)('0' + n % 10);
+    while (n /= 10);
+    while (i)
+        *to++ = digits[--i];
+    return to;
+}
+
+static char *put_text(char *to, const char *text)
+{
+    while (*text)
+        *to++ = *text++;
+    return to;
+}
+
+/* "/proc/PID/task" and, if tid is not 0, "/TID/file". */
+static void task_path(char *to, pid_t pid, pid_t tid, const char *file)
+{
+    to = put_text(to, "/proc/");
+    to = put_number(to, (uint64_t)pid);
+    to = put_text(to, "/task");
+    if (tid) {
+        to = put_text(to, "/");
+        to = put_number(to, (uint64_t)tid);
+        to = put_text(to, "/");
+        to = put_text(to, file);
+    }
+    *to = '\0';
+}
+
+/* Seizes and interrupts threads that are not known yet. The number of new ones, or negative errno. */
+static long seize_new(struct vmti_catcher *c)
+{
+    struct vmti_region *r = c->r;
+    char path[64];
+    _Alignas(8) char buffer[4096];
+    task_path(path, r->pid, 0, NULL);
+    long fd = vmti_os_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    if (fd < 0) {
+        r->error_step = VMTI_STEP_TASKS;
+        return fd;
+    }
+    long found = 0, error = 0, n;
+    while (!error && (n = vmti_sys(SYS_getdents64, fd, buffer, sizeof buffer, 0, 0, 0)) > 0)
+        for (long at = 0; !error && at < n;) {
+            struct linux_dirent64 *entry = (struct linux_dirent64 *)(buffer + at);
+            at += entry->bytes;
+            pid_t tid = 0;
+            for (const char *p = entry->name; *p >= '0' && *p <= '9'; p++)
+                tid = tid * 10 + (*p - '0');
+            if (!tid || vmti_thread_find(r, tid))
+                continue;
+            error = vmti_ptrace(PTRACE_SEIZE, tid, 0, VMTI_PTRACE_OPTIONS);
+            if (error == -ESRCH) { /* it has exited since */
+                error = 0;
+                continue;
+            }
+            r->error_step = VMTI_STEP_SEIZE;
+            if (error)
+                break;
+            struct vmti_thread *t = vmti_thread_add(r, tid);
+            if (!t) {
+                r->error_step = VMTI_STEP_MEMORY;
+                error = -ENOMEM;
+                break;
+            }
+            found++;
+            vmti_ptrace(PTRACE_INTERRUPT, tid, 0, 0);
+        }
+    vmti_os_close((int)fd);
+    return error ? error : found;
+}
+
+/*
+ * The thread has halted for our interrupt. If it was blocked in one of the few calls that return EINTR even when no
+ * handler ran (epoll_wait, semop, sigtimedwait, …: signal(7), "Interruption of system calls"), it runs the call again;
+ * the others are restarted by the kernel.
+ */
+static void undo_interrupt(struct vmti_thread *t)
+{
+    vmti_regs regs;
+    if (vmti_ptrace_get_regs(t->tid, &regs))
+        return;
+    if (vmti_regs_nr(&regs) >= 0 && vmti_regs_result(&regs) == -EINTR) {
+        vmti_regs_rerun(&regs);
+        vmti_ptrace_set_regs(t->tid, &regs);
+    }
+}
+
+/* Has the threads that `chosen` halt, and waits until they have. Stops that come before are answered as always. */
+static void halt(struct vmti_catcher *c, bool (*chosen)(struct vmti_catcher *c, struct vmti_thread *t))
+{
+    for (;;) {
+        bool waiting = false;
+        for (struct vmti_thread *t = c->r->threads; t; t = t->hh.next) {
+            if (t->state == VMTI_T_RUNNING && !t->halting && chosen(c, t)) {
+                t->halting = true;
+                vmti_ptrace(PTRACE_INTERRUPT, t->tid, 0, 0);
+            }
+            waiting |= t->halting;
+        }
+        if (!waiting || c->gone || !vmti_catcher_step(c))
+            return;
+    }
+}
+
+/* Is a fault of the thread waiting to be reported? The stop of an interrupt comes before it (kernel/signal.c,
+ * get_signal: the traps of job control first, then synchronous signals). */
+static bool has_pending_fault(struct vmti_thread *t)
+{
+    siginfo_t info[8];
+    struct ptrace_peeksiginfo_args from = {.off = 0, .flags = 0 /* the thread's own queue */, .nr = 8};
+    for (;;) {
+        long n = vmti_ptrace(PTRACE_PEEKSIGINFO, t->tid, (uintptr_t)&from, (uintptr_t)info);
+        for (long i = 0; i < n; i++)
+            if (info[i].si_signo == SIGSEGV && info[i].si_code > 0)
+                return true;
+        if (n < from.nr)
+            return false;
+        from.off += (uint64_t)n;
+    }
+}
+
+bool vmti_thread_halted(struct vmti_thread *t)
+{
+    if (!t->halting)
+        return false;
+    t->halting = false;
+    if (has_pending_fault(t)) /* it is answered first; then the thread is halted again */
+        return false;
+    t->state = VMTI_T_STOPPED;
+    undo_interrupt(t);
+    return true;
+}
+
+/* ------------------------------------------------------------------------------------------- attach, release */
+
+static bool any_thread(struct vmti_catcher *c, struct vmti_thread *t)
+{
+    (void)c;
+    (void)t;
+    return true;
+}
+
+int vmti_threads_attach(struct vmti_catcher *c)
+{
+    long found;
+    /* Until no thread is new: a thread that was not seized yet may have made others meanwhile. */
+    do {
+        found = seize_new(c);
+        if (found < 0)
+            return c->r->error = (int)found;
+        halt(c, any_thread);
+        if (c->gone)
+            return c->r->error = -ESRCH;
+    } while (found);
+    for (struct vmti_thread *t = c->r->threads; t; t = t->hh.next) {
+        vmti_regs regs;
+        if (!vmti_ptrace_get_regs(t->tid, &regs))
+            t->tls = vmti_regs_tls(&regs);
+        vmti_signals_take_mask(t);
+        vmti_affinity_take(c, t);
+    }
+    return 0;
+}
+
+/* Could the thread be between a fault on a page that was closed then and our answer to it? Not if it sleeps: it does so
+ * in a system call, and what it touches later is open. If it runs, or is at a stop that we have not been told of yet, it
+ * could. (The state letter of proc_pid_stat(5).) */
+static bool may_have_faulted(struct vmti_catcher *c, struct vmti_thread *t)
+{
+    char path[64], buffer[512];
+    task_path(path, c->r->pid, t->tid, "stat");
+    long fd = vmti_os_open(path, O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    long n = vmti_os_read((int)fd, buffer, sizeof buffer);
+    vmti_os_close((int)fd);
+    while (n > 0 && buffer[n - 1] != ')') /* the name before it may hold anything */
+        n--;
+    return n > 0 && (buffer[n + 1] == 'R' || buffer[n + 1] == 't' || buffer[n + 1] == 'T');
+}
+
+/* Those that must be at a stop to be let go: see above; and those that have something to be given back. */
+static bool must_halt(struct vmti_catcher *c, struct vmti_thread *t)
+{
+    return t->replaced || t->segv_blocked || may_have_faulted(c, t);
+}
+
+void vmti_threads_release(struct vmti_catcher *c)
+{
+    halt(c, must_halt);
+    /* Those that sleep in a call are let go by the catcher's exit: a PTRACE_INTERRUPT could be seen by the program as
+     * EINTR, and the end of a tracer cannot. */
+    for (struct vmti_thread *t = c->r->threads; t; t = t->hh.next) {
+        vmti_affinity_give_back(t);
+        if (t->state == VMTI_T_STOPPED) {
+            vmti_signals_give_mask_back(t->tid, t->segv_blocked);
+            vmti_ptrace(PTRACE_DETACH, t->tid, 0, 0);
+        }
+    }
+}

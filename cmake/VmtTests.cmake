@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+#
+# How the project's own tests are built and registered. All end with 0 (passed), 77 (skipped) or another status.
+
+set(VMTI_TEST_SECONDS 120) # longer is a hang
+
+function(vmti_register_test name folder label)
+    add_test(NAME ${folder}.${name} COMMAND ${name})
+    set_tests_properties(${folder}.${name} PROPERTIES
+        LABELS ${label}
+        SKIP_RETURN_CODE 77
+        TIMEOUT ${VMTI_TEST_SECONDS}
+        ENVIRONMENT "VMTRACE=$<TARGET_FILE:vmtrace>;VMT_LIBRARY=$<TARGET_FILE:vmt>")
+endfunction()
+
+# Builds all unit tests and nothing that they do not need.
+add_custom_target(unit_tests)
+
+# vmti_add_unit_test(<name> [FILES <file>...]): tests/unit/<name>.c with cmocka on the internals; or on these files of
+# the project alone, where the test stands in for the others.
+function(vmti_add_unit_test name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "FILES")
+    list(TRANSFORM arg_FILES PREPEND "${PROJECT_SOURCE_DIR}/")
+    add_executable(${name} unit/${name}.c ${arg_FILES})
+    vmti_harness_defaults(${name})
+    target_link_libraries(${name} PRIVATE $<$<NOT:$<BOOL:${arg_FILES}>>:vmti_internal> vmti_cmocka ${CMAKE_DL_LIBS})
+    add_dependencies(unit_tests ${name})
+    vmti_register_test(${name} unit unit)
+endfunction()
+
+# vmti_add_integration_test(<name> [SOURCES <file>...] [LINK <library>...] [LABEL <label>]): tests/integration/<name>.c
+# with cmocka on libvmt, or on other libraries.
+function(vmti_add_integration_test name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL" "SOURCES;LINK")
+    if(NOT arg_SOURCES)
+        set(arg_SOURCES integration/${name}.c)
+    endif()
+    if(NOT arg_LINK)
+        set(arg_LINK vmt)
+    endif()
+    if(NOT arg_LABEL)
+        set(arg_LABEL integration)
+    endif()
+    add_executable(${name} ${arg_SOURCES})
+    vmti_target_defaults(${name})
+    # libvmt comes first: its malloc family must be found before any other.
+    target_link_libraries(${name} PRIVATE ${arg_LINK} vmti_cmocka Threads::Threads)
+    vmti_register_test(${name} integration ${arg_LABEL})
+endfunction()
+
+# vmti_add_traced_program(<name> [LINK <library>...]): tests/programs/<name>.c, a small program for tests to trace.
+function(vmti_add_traced_program name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "LINK")
+    add_executable(${name} programs/${name}.c)
+    vmti_target_defaults(${name})
+    target_link_libraries(${name} PRIVATE ${arg_LINK} Threads::Threads)
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests/programs")
+endfunction()

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* Registers, instructions and page size of x86-64. Nothing else in the project names a register. */
+#ifndef VMTI_ARCH_X86_64_H
+#define VMTI_ARCH_X86_64_H
+
+#include <stdint.h>
+#include <sys/user.h>
+
+#if !defined(__x86_64__) || !defined(__linux__)
+#error "VMTRACE runs on Linux on x86-64 only (for now): no other register layout has been written"
+#endif
+
+enum { VMTI_PAGE_SHIFT = 12 };
+#define VMTI_PAGE_SIZE ((uintptr_t)1 << VMTI_PAGE_SHIFT)
+/* User addresses without 5-level paging hints end here (Documentation/arch/x86/x86_64/mm.rst). */
+#define VMTI_ADDRESS_BITS 47
+
+/* Length of the `syscall` instruction: set ip back by it to run a call again. */
+enum { VMTI_SYSCALL_INSN = 2 };
+
+/* Most bytes that the kernel may write below the stack pointer for a signal frame: the red zone, the frame, and an
+ * xsave area with AMX (arch/x86/kernel/signal.c, get_sigframe). */
+enum { VMTI_SIGFRAME_BYTES = 128 + 1024 + 12 * 1024 };
+
+typedef struct user_regs_struct vmti_regs;
+
+static inline uint64_t vmti_regs_ip(const vmti_regs *r) { return r->rip; }
+static inline uint64_t vmti_regs_sp(const vmti_regs *r) { return r->rsp; }
+static inline uint64_t vmti_regs_tls(const vmti_regs *r) { return r->fs_base; }
+static inline int64_t vmti_regs_result(const vmti_regs *r) { return (int64_t)r->rax; }
+static inline int64_t vmti_regs_nr(const vmti_regs *r) { return (int64_t)r->orig_rax; }
+
+/* Registers so that the thread, stopped just after a `syscall` instruction, runs call `nr` there next. */
+static inline void vmti_regs_set_call(vmti_regs *r, uint64_t syscall_ip, long nr, uint64_t a, uint64_t b, uint64_t c,
+                                      uint64_t d)
+{
+    r->rip = syscall_ip;
+    r->rax = (uint64_t)nr;
+    r->orig_rax = (uint64_t)-1; /* no restart logic for this one: arch/x86/kernel/signal.c */
+    r->rdi = a;
+    r->rsi = b;
+    r->rdx = c;
+    r->r10 = d;
+    r->r8 = r->r9 = 0;
+}
+
+/* Runs the interrupted call of the thread once more, from its start. */
+static inline void vmti_regs_rerun(vmti_regs *r)
+{
+    r->rip -= VMTI_SYSCALL_INSN;
+    r->rax = r->orig_rax;
+}
+
+/* Offset of argument i (0..5) of a system call in `struct user`, for PTRACE_POKEUSER. */
+static inline unsigned long vmti_arg_offset(unsigned i)
+{
+    static const unsigned short offset[6] = {
+        __builtin_offsetof(struct user_regs_struct, rdi), __builtin_offsetof(struct user_regs_struct, rsi),
+        __builtin_offsetof(struct user_regs_struct, rdx), __builtin_offsetof(struct user_regs_struct, r10),
+        __builtin_offsetof(struct user_regs_struct, r8),  __builtin_offsetof(struct user_regs_struct, r9),
+    };
+    return offset[i];
+}
+
+/* Did the access that a signal frame is for write? (Bit 1 of the page fault's error code.) Needs <ucontext.h> with
+ * _GNU_SOURCE before this header's use. */
+#define vmti_fault_wrote(context) (((context)->uc_mcontext.gregs[REG_ERR] & 2) != 0)
+
+/* A system call without libc: no errno (thread-local memory is shared with the program in the helper), no
+ * cancellation point, no lazy binding. Returns the kernel's value: a negative errno on failure. */
+static inline long vmti_syscall6(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+{
+    long r;
+    register uint64_t r10 __asm__("r10") = d;
+    register uint64_t r8 __asm__("r8") = e;
+    register uint64_t r9 __asm__("r9") = f;
+    __asm__ volatile("syscall"
+                     : "=a"(r)
+                     : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    return r;
+}
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* Configuration: defaults, environment, limits. */
+#define _GNU_SOURCE
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "error.h"
+
+#define STRING_(x) #x
+#define STRING(x) STRING_(x)
+
+const char *vmt_version(void)
+{
+    return STRING(VMT_VERSION_MAJOR) "." STRING(VMT_VERSION_MINOR) "." STRING(VMT_VERSION_PATCH);
+}
+
+static const char *const scope_names[] = {"heap", "region", "ranges"};
+enum { SCOPES = sizeof scope_names / sizeof *scope_names };
+
+const char *vmti_scope_name(vmt_scope scope)
+{
+    return (unsigned)scope < SCOPES ? scope_names[scope] : "?";
+}
+
+bool vmti_scope_parse(const char *name, vmt_scope *scope)
+{
+    for (unsigned i = 0; i < SCOPES; i++)
+        if (strcmp(name, scope_names[i]) == 0) {
+            *scope = (vmt_scope)i;
+            return true;
+        }
+    return false;
+}
+
+/* Mappings that the program, its libraries and the harness may still make while the window is full. */
+enum { MAPPINGS_RESERVE = 1024 };
+
+uint64_t vmti_mappings_limit(void)
+{
+    uint64_t most = 65530; /* the kernel's default (include/linux/mm.h), if it cannot be read */
+    char buffer[32];
+    int fd = open("/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        ssize_t n = read(fd, buffer, sizeof buffer - 1);
+        close(fd);
+        if (n > 0) {
+            buffer[n] = '\0';
+            most = strtoull(buffer, NULL, 10);
+        }
+    }
+    return most > MAPPINGS_RESERVE ? most - MAPPINGS_RESERVE : 0;
+}
+
+static uint64_t window_limit(void)
+{
+    return vmti_window_limit(vmti_mappings_limit(), 0);
+}
+
+static int window_range(const char *source, const char *value)
+{
+    return vmti_fail(-EINVAL,
+                     "%s is \"%s\": the window is a whole number of pages, from %u (one instruction can need that many at "
+                     "once) to %llu (what vm.max_map_count allows here)",
+                     source, value, VMT_WINDOW_FLOOR, (unsigned long long)window_limit());
+}
+
+/* Digits alone: no sign, no blanks, no overflow. */
+static bool parse_count(const char *text, uint64_t *value)
+{
+    if (!*text || strspn(text, "0123456789") != strlen(text))
+        return false;
+    errno = 0;
+    *value = strtoull(text, NULL, 10);
+    return errno == 0;
+}
+
+int vmt_config_init(vmt_config *config)
+{
+    if (!config)
+        return vmti_fail(-EINVAL, "vmt_config_init: config is NULL");
+    memset(config, 0, sizeof *config);
+    config->size = sizeof *config;
+    config->window = VMT_WINDOW_DEFAULT;
+
+    const char *value = secure_getenv("VMT_SIZE");
+    if (value && (!parse_count(value, &config->window) || config->window < VMT_WINDOW_FLOOR ||
+                  config->window > window_limit()))
+        return window_range("VMT_SIZE", value);
+    value = secure_getenv("VMT_SCOPE");
+    if (value && !vmti_scope_parse(value, &config->scope))
+        return vmti_fail(-EINVAL, "VMT_SCOPE is \"%s\": allowed are heap, region and ranges", value);
+    value = secure_getenv("VMT_TRACENAME");
+    if (value && *value)
+        config->trace_path = value;
+    value = secure_getenv("VMT_WRITES");
+    if (value) {
+        if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
+            return vmti_fail(-EINVAL, "VMT_WRITES is \"%s\": allowed are 0 and 1", value);
+        config->track_writes = *value == '1';
+    }
+    value = secure_getenv("VMT_ENGINE");
+    if (value && strcmp(value, "ptrace") != 0)
+        return vmti_fail(-EINVAL, "VMT_ENGINE is \"%s\": allowed is ptrace", value);
+    return 0;
+}
+
+int vmti_config_check(const vmt_config *config)
+{
+    if (config->size != sizeof *config)
+        return vmti_fail(-EINVAL, "vmt_config.size is %zu, not %zu: fill the structure with vmt_config_init() first",
+                         config->size, sizeof *config);
+    if (config->window < VMT_WINDOW_FLOOR || config->window > window_limit()) {
+        char value[24], *p = value + sizeof value - 1;
+        uint64_t n = config->window;
+        *p = '\0';
+        do
+            *--p = (char)('0' + n % 10);
+        while (n /= 10);
+        return window_range("vmt_config.window", p);
+    }
+    if ((unsigned)config->scope >= SCOPES)
+        return vmti_fail(-EINVAL, "vmt_config.scope is %d: allowed are VMT_SCOPE_HEAP, VMT_SCOPE_REGION and "
+                                  "VMT_SCOPE_RANGES", (int)config->scope);
+    if (config->engine != VMT_ENGINE_PTRACE)
+        return vmti_fail(-EINVAL, "vmt_config.engine is %d: allowed is VMT_ENGINE_PTRACE", (int)config->engine);
+    return 0;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* Sentences about failures: what happened, and what to do. */
+#define _GNU_SOURCE
+#include "error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+
+static __thread char text[1024];
+
+const char *vmt_error_text(void)
+{
+    return text;
+}
+
+int vmti_fail(int error, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return error;
+}
+
+/* The number after `key` in a small /proc file, or `missing`. */
+static long proc_number(const char *path, const char *key, long missing)
+{
+    char buffer[4096];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return missing;
+    ssize_t n = read(fd, buffer, sizeof buffer - 1);
+    close(fd);
+    if (n <= 0)
+        return missing;
+    buffer[n] = '\0';
+    const char *at = strstr(buffer, key);
+    return at ? strtol(at + strlen(key), NULL, 10) : missing;
+}
+
+static int seize_denied(const struct vmti_region *r)
+{
+    long tracer = proc_number("/proc/self/status", "TracerPid:", 0);
+    if (tracer > 0)
+        return vmti_fail(r->error,
+                         "cannot trace: process %ld traces this one already (gdb, strace or rr?), and a process has at "
+                         "most one tracer; run it without that tool",
+                         tracer);
+    long yama = proc_number("/proc/sys/kernel/yama/ptrace_scope", "", 0);
+    if (yama >= 2)
+        return vmti_fail(r->error,
+                         "cannot trace: kernel.yama.ptrace_scope is %ld, which forbids ptrace to %s; set it to 1 or 0 "
+                         "(sysctl kernel.yama.ptrace_scope=1)",
+                         yama, yama == 2 ? "all but administrators" : "everyone until the next boot");
+    return vmti_fail(r->error,
+                     "cannot trace: ptrace was denied (%s); in a container allow it (docker run --cap-add=SYS_PTRACE, or "
+                     "a seccomp profile with ptrace), and do not make the process undumpable (prctl PR_SET_DUMPABLE)",
+                     strerror(-r->error));
+}
+
+int vmti_fail_region(const struct vmti_region *r)
+{
+    const char *why = strerror(-r->error);
+    switch (r->error_step) {
+    case VMTI_STEP_SEIZE:
+        if (r->error == -EPERM || r->error == -EACCES)
+            return seize_denied(r);
+        if (r->error == -EIO || r->error == -EINVAL)
+            return vmti_fail(-ENOSYS, "cannot trace: this kernel does not know PTRACE_SEIZE with the options that the "
+                                      "catcher needs; Linux 5.3 or newer is required");
+        return vmti_fail(r->error, "cannot trace: attaching failed (%s)", why);
+    case VMTI_STEP_CLONE:
+        return vmti_fail(r->error, "cannot start the catcher: %s; check the limits on processes (ulimit -u) and memory",
+                         why);
+    case VMTI_STEP_TRACE_OPEN:
+        if (r->error == -EEXIST)
+            return vmti_fail(r->error, "cannot write the trace: %s exists and is not a trace; name another file or "
+                                       "remove it", r->trace_path);
+        if (r->error == -EWOULDBLOCK)
+            return vmti_fail(-EBUSY, "cannot write the trace: another region is writing %s; name another file",
+                             r->trace_path);
+        return vmti_fail(r->error, "cannot write the trace %s: %s", r->trace_path, why);
+    case VMTI_STEP_MEMORY:
+        return vmti_fail(r->error, "the region is not valid: no memory was left for its records (%s); everything was "
+                                   "opened and the program went on", why);
+    case VMTI_STEP_MAPPINGS:
+        return vmti_fail(r->error, "the region is not valid: the kernel refused to split a mapping (%s); lower the "
+                                   "window (now %llu pages) or raise vm.max_map_count; everything was opened and the "
+                                   "program went on", why, (unsigned long long)r->window);
+    case VMTI_STEP_WINDOW:
+        return vmti_fail(r->error, "vmt_config.window is %llu: this process has %llu mappings already, which leaves room "
+                                   "for a window of at most %llu pages; choose a smaller one or raise vm.max_map_count",
+                         (unsigned long long)r->window, (unsigned long long)r->mappings,
+                         (unsigned long long)vmti_window_limit(r->mappings_limit, r->mappings));
+    case VMTI_STEP_THREADS:
+        return vmti_fail(r->error, "vmt_config.window is %llu: with the %llu threads that this process has it must be at "
+                                   "least %llu pages",
+                         (unsigned long long)r->window, (unsigned long long)r->counts.threads_now,
+                         (unsigned long long)vmti_window_floor(r->counts.threads_now));
+    case VMTI_STEP_TASKS:
+        return vmti_fail(r->error, "cannot trace: the threads of this process could not be listed (%s); is /proc "
+                                   "mounted?", why);
+    case VMTI_STEP_KILLED:
+        return vmti_fail(-EOWNERDEAD, "the region is not valid: the catcher (process %ld) died before the region's end; "
+                                      "was it killed? Everything was opened and the program went on",
+                         (long)r->catcher);
+    default:
+        return vmti_fail(r->error, "the region failed: %s", why);
+    }
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMTI_ERROR_H
+#define VMTI_ERROR_H
+
+#include "types.h"
+
+/* Keeps a sentence for vmt_error_text() in this thread, and returns `error`, a negative errno. */
+VMTI_HIDDEN VMT_PRINTF(2, 3) int vmti_fail(int error, const char *format, ...);
+
+/* The sentence, with what to do, for a region that could not start or was lost. */
+VMTI_HIDDEN int vmti_fail_region(const struct vmti_region *r);
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* The functions vmti_action_* run in the catcher; the handler runs in the program, at any point of it: async-signal-safe,
+ * raw system calls only. */
+#define _GNU_SOURCE
+#include "handlers.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <ucontext.h>
+
+#include "os.h"
+#include "pagedir.h"
+#include "region.h"
+#include "window.h"
+
+/* The region whose faults the handler looks after. */
+static _Atomic(struct vmti_region *) watched;
+
+static uint64_t bit(int signal)
+{
+    return (uint64_t)1 << (signal - 1);
+}
+
+/* ------------------------------------------------------------------------------------------- actions */
+
+void vmti_action_for_kernel(const struct vmti_region *r, int signal, struct vmti_sigaction *action)
+{
+    if (signal == SIGSEGV) {
+        bool own_handler = action->handler != (uint64_t)SIG_DFL && action->handler != (uint64_t)SIG_IGN;
+        /* SA_NODEFER: else the kernel blocks SIGSEGV while the program's handler runs, which may use closed pages. */
+        uint64_t flags = action->flags | SA_SIGINFO | SA_NODEFER;
+        if (!own_handler)
+            *action = r->net_action;
+        action->handler = r->net_action.handler;
+        if (own_handler)
+            action->flags = flags;
+    }
+    action->mask &= ~VMTI_SIGSEGV_BIT;
+}
+
+void vmti_action_for_program(const struct vmti_region *r, int signal, struct vmti_sigaction *action)
+{
+    if (signal == SIGSEGV && action->handler == r->net_action.handler)
+        *action = r->segv_action;
+    else if (signal >= 1 && signal <= 64 && (r->mask_has_segv & bit(signal)))
+        action->mask |= VMTI_SIGSEGV_BIT;
+}
+
+void vmti_action_note(struct vmti_region *r, int signal, const struct vmti_sigaction *action)
+{
+    if (signal < 1 || signal > 64)
+        return;
+    if (signal == SIGSEGV)
+        r->segv_action = *action;
+    else if (action->mask & VMTI_SIGSEGV_BIT)
+        r->mask_has_segv |= bit(signal);
+    else
+        r->mask_has_segv &= ~bit(signal);
+}
+
+/* ------------------------------------------------------------------------------------------- the net */
+
+static bool catcher_is_dead(const struct vmti_region *r)
+{
+    siginfo_t info;
+    memset(&info, 0, sizeof info);
+    /* WNOWAIT leaves it to vmt_end to reap. */
+    long error = vmti_sys(SYS_waitid, P_PID, r->catcher, &info, WEXITED | WNOHANG | WNOWAIT | __WCLONE, 0, 0);
+    return error == -ECHILD || (!error && info.si_pid == r->catcher);
+}
+
+/* A fault of ours that nobody answered: everything is opened, and the instruction runs again. */
+static bool catch_orphaned_fault(struct vmti_region *r, const siginfo_t *info, const ucontext_t *context)
+{
+    if (info->si_code != SEGV_ACCERR && info->si_code != SEGV_MAPERR)
+        return false;
+    uint32_t word = vmti_dir_get((uintptr_t)info->si_addr >> VMTI_PAGE_SHIFT);
+    if (!(word & VMTI_DIR_TRACKED) || !(vmti_dir_prot(word) & (vmti_fault_wrote(context) ? PROT_WRITE : PROT_READ)))
+        return false;
+    if (!catcher_is_dead(r))
+        return false;
+    /* The marks in the directory stay until vmt_end: other threads may be on their way here. */
+    vmti_lose(r, -EOWNERDEAD, VMTI_STEP_KILLED);
+    vmti_open_all(r);
+    return true;
+}
+
+static void net(int signal, siginfo_t *info, void *context)
+{
+    struct vmti_region *r = atomic_load(&watched);
+    if (!r) /* the region has just ended, and the program's handler is in place: let it fault again */
+        return;
+    if (catch_orphaned_fault(r, info, context))
+        return;
+    struct vmti_sigaction action = r->segv_action;
+    if (action.handler == (uint64_t)SIG_IGN && info->si_code <= 0)
+        return;
+    if (action.handler == (uint64_t)SIG_DFL || action.handler == (uint64_t)SIG_IGN) {
+        /* The default action. A fault happens again and finds it; a signal that was sent is sent again. (The kernel does
+         * the same for a fault whose signal is ignored.) */
+        action = (struct vmti_sigaction){.handler = (uint64_t)SIG_DFL};
+        vmti_sys(SYS_rt_sigaction, SIGSEGV, &action, 0, sizeof action.mask, VMTI_OWN_CALL, 0);
+        if (info->si_code <= 0)
+            vmti_sys(SYS_rt_tgsigqueueinfo, r->pid, vmti_sys(SYS_gettid, 0, 0, 0, 0, 0, 0), signal, info, 0, 0);
+        return;
+    }
+    ((void (*)(int, siginfo_t *, void *))action.handler)(signal, info, context);
+}
+
+/* ------------------------------------------------------------------------------------------- begin and end */
+
+void vmti_handlers_take(struct vmti_region *r)
+{
+    struct sigaction ours = {.sa_sigaction = net, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK};
+    vmti_sys(SYS_rt_sigaction, SIGSEGV, 0, &r->segv_action, sizeof r->segv_action.mask, 0, 0);
+    atomic_store(&watched, r);
+    /* Through libc once, which knows the restorer that the kernel wants. */
+    sigaction(SIGSEGV, &ours, NULL);
+    vmti_sys(SYS_rt_sigaction, SIGSEGV, 0, &r->net_action, sizeof r->net_action.mask, 0, 0);
+    for (int signal = 1; signal <= 64; signal++) {
+        struct vmti_sigaction action;
+        if (signal == SIGSEGV)
+            action = r->segv_action;
+        else if (vmti_sys(SYS_rt_sigaction, signal, 0, &action, sizeof action.mask, 0, 0))
+            continue;
+        if (!vmti_action_needs_change(signal, &action))
+            continue;
+        vmti_action_note(r, signal, &action);
+        vmti_action_for_kernel(r, signal, &action);
+        vmti_sys(SYS_rt_sigaction, signal, &action, 0, sizeof action.mask, 0, 0);
+    }
+}
+
+void vmti_handlers_give_back(struct vmti_region *r)
+{
+    for (int signal = 1; signal <= 64; signal++) {
+        struct vmti_sigaction action;
+        if ((signal != SIGSEGV && !(r->mask_has_segv & bit(signal))) ||
+            vmti_sys(SYS_rt_sigaction, signal, 0, &action, sizeof action.mask, 0, 0))
+            continue;
+        vmti_action_for_program(r, signal, &action);
+        vmti_sys(SYS_rt_sigaction, signal, &action, 0, sizeof action.mask, 0, 0);
+    }
+    atomic_store(&watched, NULL);
+}

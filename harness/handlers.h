@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Signal handlers during a region. SIGSEGV must be neither blocked nor ignored while pages are closed: a fault would reset
+ * its handler to the default before the catcher even sees a stop (kernel/signal.c, force_sig_info_to_task). So it is
+ * kept out of every handler's mask, and SIGSEGV itself has a handler of ours for as long as the region lasts. The program
+ * is shown what it set: catcher/signals.c.
+ *
+ * Our handler is a net below the catcher, which answers every fault of ours at its stop: it runs for the program's own
+ * faults, and passes them on to the program's own handler with the same frame; and for ours only if the catcher has
+ * died: then it opens everything, and the program goes on.
+ */
+#ifndef VMTI_HANDLERS_H
+#define VMTI_HANDLERS_H
+
+#include <signal.h>
+
+#include "types.h"
+
+#define VMTI_SIGSEGV_BIT ((uint64_t)1 << (SIGSEGV - 1))
+
+/* Does the kernel have to be given something else than this action of the program's? */
+static inline bool vmti_action_needs_change(int signal, const struct vmti_sigaction *action)
+{
+    return signal == SIGSEGV || (action->mask & VMTI_SIGSEGV_BIT);
+}
+
+/* Makes of the program's action the one that the kernel gets during the region. */
+VMTI_HIDDEN void vmti_action_for_kernel(const struct vmti_region *r, int signal, struct vmti_sigaction *action);
+
+/* Makes of the kernel's action the one that the program set. */
+VMTI_HIDDEN void vmti_action_for_program(const struct vmti_region *r, int signal, struct vmti_sigaction *action);
+
+/* The program has set this action. */
+VMTI_HIDDEN void vmti_action_note(struct vmti_region *r, int signal, const struct vmti_sigaction *action);
+
+/* In P, before the catcher attaches, and after it has left. */
+VMTI_HIDDEN void vmti_handlers_take(struct vmti_region *r);
+VMTI_HIDDEN void vmti_handlers_give_back(struct vmti_region *r);
+
+#endif

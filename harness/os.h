@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All contact of the manager with the kernel, as raw calls: usable in the catcher, which shares the program's memory but
+ * has no libc state of its own. Each returns the kernel's value, a negative errno on failure.
+ */
+#ifndef VMTI_OS_H
+#define VMTI_OS_H
+
+#include <fcntl.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "arch_x86_64.h"
+
+#define vmti_sys(nr, a, b, c, d, e, f)                                                                                 \
+    vmti_syscall6((nr), (uint64_t)(a), (uint64_t)(b), (uint64_t)(c), (uint64_t)(d), (uint64_t)(e), (uint64_t)(f))
+
+/* Our own calls, where the catcher would otherwise take them for the program's, carry this where the kernel does not look:
+ * as the descriptor of an anonymous mapping (mmap(2)), as the fifth argument of a call with four. */
+enum { VMTI_OWN_CALL = -0x564d54 };
+
+/* Fresh zeroed pages, or NULL. */
+static inline void *vmti_os_map(size_t bytes)
+{
+    long p = vmti_sys(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                      VMTI_OWN_CALL, 0);
+    return p < 0 && p > -4096 ? NULL : (void *)p;
+}
+
+static inline long vmti_os_unmap(void *p, size_t bytes)
+{
+    return vmti_sys(SYS_munmap, p, bytes, 0, 0, 0, 0);
+}
+
+static inline long vmti_os_protect(uintptr_t start, uintptr_t end, int prot)
+{
+    return vmti_sys(SYS_mprotect, start, end - start, prot, 0, 0, 0);
+}
+
+static inline long vmti_os_open(const char *path, int flags, int mode)
+{
+    return vmti_sys(SYS_openat, AT_FDCWD, path, flags, mode, 0, 0);
+}
+
+static inline long vmti_os_close(int fd)
+{
+    return vmti_sys(SYS_close, fd, 0, 0, 0, 0, 0);
+}
+
+static inline long vmti_os_read(int fd, void *to, size_t bytes)
+{
+    return vmti_sys(SYS_read, fd, to, bytes, 0, 0, 0);
+}
+
+static inline long vmti_os_futex_wait(_Atomic uint32_t *word, uint32_t value, const struct timespec *relative)
+{
+    return vmti_sys(SYS_futex, word, 0 /* FUTEX_WAIT: not private, the catcher is another process */, value, relative, 0,
+                    0);
+}
+
+static inline long vmti_os_futex_wake(_Atomic uint32_t *word)
+{
+    return vmti_sys(SYS_futex, word, 1 /* FUTEX_WAKE */, INT32_MAX, 0, 0, 0);
+}
+
+/* Nanoseconds of a clock. clock_gettime is answered by the vDSO without a system call; it touches errno only on failure,
+ * and with a valid clock and pointer it does not fail. */
+static inline uint64_t vmti_os_now(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs in the malloc wrappers: async-signal-safe, raw system calls only. */
+#include "owners.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "os.h"
+
+enum { CHUNK_SHIFT = 14, CHUNK_OWNERS = 1 << CHUNK_SHIFT, CHUNKS = 1 << (24 - CHUNK_SHIFT) };
+
+static _Atomic(struct vmti_owner *) chunks[CHUNKS];
+static _Atomic uint32_t count = 1; /* index 0 means: no owner */
+
+static char labels[VMTI_LABELS][VMTI_LABEL_BYTES];
+static _Atomic uint32_t label_count = 1;
+static atomic_flag label_lock = ATOMIC_FLAG_INIT;
+
+const struct vmti_owner *vmti_owner(uint32_t index)
+{
+    if (!index || index >= atomic_load_explicit(&count, memory_order_acquire))
+        return NULL;
+    struct vmti_owner *chunk = atomic_load_explicit(&chunks[index >> CHUNK_SHIFT], memory_order_acquire);
+    return chunk ? &chunk[index & (CHUNK_OWNERS - 1)] : NULL;
+}
+
+uint32_t vmti_owner_new(uint64_t first_page, uint32_t pages, uint64_t bytes, uintptr_t site, uint32_t label)
+{
+    if (atomic_load_explicit(&count, memory_order_relaxed) >= (uint32_t)CHUNKS * CHUNK_OWNERS)
+        return 0;
+    uint32_t index = atomic_fetch_add(&count, 1);
+    if (index >= (uint32_t)CHUNKS * CHUNK_OWNERS) {
+        atomic_store(&count, (uint32_t)CHUNKS * CHUNK_OWNERS);
+        return 0;
+    }
+    struct vmti_owner *chunk = atomic_load_explicit(&chunks[index >> CHUNK_SHIFT], memory_order_acquire);
+    if (!chunk) {
+        struct vmti_owner *fresh = vmti_os_map(sizeof *fresh * CHUNK_OWNERS);
+        if (!fresh)
+            return 0;
+        if (atomic_compare_exchange_strong(&chunks[index >> CHUNK_SHIFT], &chunk, fresh))
+            chunk = fresh;
+        else
+            vmti_os_unmap(fresh, sizeof *fresh * CHUNK_OWNERS);
+    }
+    struct vmti_owner *owner = &chunk[index & (CHUNK_OWNERS - 1)];
+    owner->first_page = first_page;
+    owner->bytes = bytes;
+    owner->site = site;
+    owner->label = label;
+    atomic_store_explicit(&owner->pages, pages, memory_order_release);
+    return index;
+}
+
+bool vmti_owner_extend(uint32_t index, uint64_t page, uintptr_t site)
+{
+    struct vmti_owner *owner = (struct vmti_owner *)vmti_owner(index);
+    if (!owner || owner->site != site)
+        return false;
+    uint32_t pages = atomic_load_explicit(&owner->pages, memory_order_relaxed);
+    return page == owner->first_page + pages && atomic_compare_exchange_strong(&owner->pages, &pages, pages + 1);
+}
+
+uint32_t vmti_label_find(const char *label)
+{
+    uint32_t n = atomic_load_explicit(&label_count, memory_order_acquire);
+    for (uint32_t i = 1; i < n; i++)
+        if (strcmp(labels[i], label) == 0)
+            return i;
+    return 0;
+}
+
+int vmti_label_new(const char *label)
+{
+    if (!label || !*label)
+        return 0;
+    /* Called by vmt_track() alone, in ordinary program context: a spin lock that no signal handler takes. */
+    while (atomic_flag_test_and_set_explicit(&label_lock, memory_order_acquire))
+        ;
+    int index = (int)vmti_label_find(label);
+    if (!index) {
+        uint32_t n = atomic_load_explicit(&label_count, memory_order_relaxed);
+        if (n == VMTI_LABELS) {
+            index = -ENOSPC;
+        } else {
+            strncpy(labels[n], label, VMTI_LABEL_BYTES - 1);
+            atomic_store_explicit(&label_count, n + 1, memory_order_release);
+            index = (int)n;
+        }
+    }
+    atomic_flag_clear_explicit(&label_lock, memory_order_release);
+    return index;
+}
+
+const char *vmti_label(uint32_t index)
+{
+    return index < atomic_load_explicit(&label_count, memory_order_acquire) ? labels[index] : "";
+}

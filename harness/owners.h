@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Owners: the allocations and vmt_track() ranges that pages belong to, numbered from 1 in order of creation. A page is
+ * named by its owner and its offset in it, so that address-space randomisation does not change a name.
+ *
+ * A large allocation owns each page that it covers by half or more. A small one owns a page only if it is the first to
+ * lie in it; following pages that the same site is the first to use join the same owner. The table only grows.
+ * Async-signal-safe and lock-free.
+ */
+#ifndef VMTI_OWNERS_H
+#define VMTI_OWNERS_H
+
+#include "types.h"
+
+struct vmti_owner {
+    uint64_t first_page;
+    uint64_t bytes;          /* asked for, by the first allocation of a small owner */
+    uintptr_t site;          /* return address of the allocating call; 0 unknown */
+    _Atomic uint32_t pages;
+    uint32_t label;          /* index of a label; 0 none */
+};
+
+/* The owner with this index, or NULL for 0 and for one that does not exist. */
+VMTI_HIDDEN const struct vmti_owner *vmti_owner(uint32_t index);
+
+/* A new owner; 0 if the table is full or there is no memory (its pages then have no known owner). */
+VMTI_HIDDEN uint32_t vmti_owner_new(uint64_t first_page, uint32_t pages, uint64_t bytes, uintptr_t site, uint32_t label);
+
+/* The owner with this index owns one page more, the one after its last. False if another thread was first. */
+VMTI_HIDDEN bool vmti_owner_extend(uint32_t index, uint64_t page, uintptr_t site);
+
+enum { VMTI_LABEL_BYTES = 64, VMTI_LABELS = 1024 };
+
+/* The index of a label, made if it is new; 0 for "" and NULL; negative errno (-ENOSPC: more than VMTI_LABELS). */
+VMTI_HIDDEN int vmti_label_new(const char *label);
+
+/* The text of a label; "" for 0. */
+VMTI_HIDDEN const char *vmti_label(uint32_t index);
+
+/* The index of an existing label, or 0. */
+VMTI_HIDDEN uint32_t vmti_label_find(const char *label);
+
+#endif

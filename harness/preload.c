@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The start of a whole program under `vmtrace run`, which preloads this library and says how to trace in VMT_RUN. The
+ * constructor takes that, and itself, out of the environment again, so that the program and its children see the
+ * environment that the user gave. catcher/cmd_run.c writes what this reads.
+ */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "region.h"
+
+/* What `vmtrace run` answers when it cannot trace; env, nice and timeout use the same number for their own failures. */
+enum { EXIT_CANNOT_TRACE = 125 };
+
+static void give_up(const char *what, const char *why)
+{
+    dprintf(STDERR_FILENO, "vmtrace: %s%s%s\n", what, *why ? ": " : "", why);
+    _exit(EXIT_CANNOT_TRACE);
+}
+
+/* Takes the value of `key` from "key=value;"; the text after it, or NULL. */
+static const char *take(const char *at, const char *key, char *value, size_t bytes)
+{
+    size_t n = strlen(key);
+    if (strncmp(at, key, n) != 0 || at[n] != '=')
+        return NULL;
+    at += n + 1;
+    size_t length = strcspn(at, ";");
+    if (length >= bytes || at[length] != ';')
+        return NULL;
+    memcpy(value, at, length);
+    value[length] = '\0';
+    return at + length + 1;
+}
+
+/* The environment is read and changed here by its array alone: a program may have functions getenv and unsetenv of its own,
+ * as bash has, and those come first in symbol order. */
+static char **find_variable(const char *name)
+{
+    size_t n = strlen(name);
+    for (char **variable = environ; variable && *variable; variable++)
+        if (strncmp(*variable, name, n) == 0 && (*variable)[n] == '=')
+            return variable;
+    return NULL;
+}
+
+static void remove_variable(char **variable)
+{
+    for (; *variable; variable++)
+        variable[0] = variable[1];
+}
+
+/* LD_PRELOAD as the user had it: without the first `bytes` bytes, which are ours; -1: it was not set. Done in place. */
+static void restore_preload(long bytes)
+{
+    char **variable = find_variable("LD_PRELOAD");
+    if (!variable)
+        return;
+    char *value = strchr(*variable, '=') + 1;
+    if (bytes < 0 || (size_t)bytes > strlen(value))
+        remove_variable(variable);
+    else
+        memmove(value, value + bytes, strlen(value + bytes) + 1);
+}
+
+__attribute__((constructor)) static void start_whole_program(void)
+{
+    char **variable = find_variable("VMT_RUN");
+    if (!variable || getauxval(AT_SECURE)) /* privileged programs take no orders from the environment */
+        return;
+    const char *run = strchr(*variable, '=') + 1;
+    vmt_config config;
+    char window[24], scope[16], writes[4], preload[24], trace[4096];
+    const char *at = strncmp(run, "1;", 2) == 0 ? run + 2 : NULL;
+    at = at ? take(at, "window", window, sizeof window) : NULL;
+    at = at ? take(at, "scope", scope, sizeof scope) : NULL;
+    at = at ? take(at, "writes", writes, sizeof writes) : NULL;
+    at = at ? take(at, "preload", preload, sizeof preload) : NULL;
+    if (!at || strncmp(at, "trace=", 6) != 0 || strlen(at + 6) >= sizeof trace)
+        give_up("VMT_RUN does not fit this libvmt; are command and library of one version?", run);
+    memset(&config, 0, sizeof config);
+    config.size = sizeof config;
+    config.window = strtoull(window, NULL, 10);
+    config.track_writes = strcmp(writes, "1") == 0;
+    config.trace_path = trace;
+    strcpy(trace, at + 6);
+    if (!vmti_scope_parse(scope, &config.scope))
+        give_up("VMT_RUN does not fit this libvmt; are command and library of one version?", run);
+    restore_preload(strtol(preload, NULL, 10));
+    remove_variable(find_variable("VMT_RUN"));
+    if (vmti_region_begin(&config, true) < 0)
+        give_up(vmt_error_text(), "");
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* vmt_begin() and vmt_end(). Ordinary program context; the heap may be closed, so nothing here uses it. */
+#define _GNU_SOURCE
+#include "region.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../catcher/catcher.h"
+#include "arena.h"
+#include "config.h"
+#include "error.h"
+#include "os.h"
+#include "report.h"
+#include "wrap.h"
+
+/* The open region. `changing` is held by a thread inside vmt_begin or vmt_end. */
+static _Atomic(struct vmti_region *) current;
+static atomic_flag changing = ATOMIC_FLAG_INIT;
+/* Regions begun with the trace file of the environment: the second and later ones get a number. */
+static unsigned traces_by_environment;
+
+struct vmti_region *vmti_region_current(void)
+{
+    struct vmti_region *r = atomic_load(&current);
+    /* A child made by fork has a copy of the pointer, but it is not traced. */
+    return r && r->pid == getpid() ? r : NULL;
+}
+
+bool vmt_active(void)
+{
+    return vmti_region_current() != NULL;
+}
+
+static void lock(void)
+{
+    while (atomic_flag_test_and_set_explicit(&changing, memory_order_acquire))
+        vmti_sys(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+}
+
+static void unlock(void)
+{
+    atomic_flag_clear_explicit(&changing, memory_order_release);
+}
+
+static char *arena_string(struct vmti_arena *arena, const char *text, const char *suffix)
+{
+    size_t n = strlen(text), m = strlen(suffix);
+    char *copy = vmti_arena_alloc(arena, n + m + 1);
+    if (copy) {
+        memcpy(copy, text, n);
+        memcpy(copy + n, suffix, m + 1);
+    }
+    return copy;
+}
+
+/* FILE for the first region of a process whose trace file the environment names, FILE.2, FILE.3, … for the next. */
+static char *name_trace(struct vmti_arena *arena, const char *path)
+{
+    const char *environment = secure_getenv("VMT_TRACENAME");
+    char suffix[16] = "", *at = suffix + sizeof suffix - 1;
+    if (environment && strcmp(environment, path) == 0) {
+        unsigned n = ++traces_by_environment;
+        if (n > 1) {
+            *at = '\0';
+            do
+                *--at = (char)('0' + n % 10);
+            while (n /= 10);
+            *--at = '.';
+            return arena_string(arena, path, at);
+        }
+    }
+    return arena_string(arena, path, suffix);
+}
+
+static void read_command(struct vmti_region *r)
+{
+    long fd = vmti_os_open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    long n = vmti_os_read((int)fd, r->command, sizeof r->command);
+    vmti_os_close((int)fd);
+    r->command_bytes = n > 0 ? (size_t)n : 0;
+    if (r->command_bytes)
+        r->command[r->command_bytes - 1] = '\0'; /* also where a long command was cut */
+}
+
+static struct vmti_region *new_region(const vmt_config *config, bool whole_program)
+{
+    struct vmti_arena arena = {0};
+    struct vmti_region *r = vmti_arena_alloc(&arena, sizeof *r);
+    if (!r)
+        return NULL;
+    r->arena = arena;
+    r->window = config->window;
+    r->scope = config->scope;
+    r->track_writes = config->track_writes;
+    r->whole_program = whole_program;
+    r->mappings_limit = vmti_mappings_limit();
+    r->pid = getpid();
+    r->begin_tid = (pid_t)vmti_sys(SYS_gettid, 0, 0, 0, 0, 0, 0);
+    uint64_t capacity = 16;
+    while (capacity < 2 * r->window)
+        capacity *= 2;
+    r->ring_capacity = capacity;
+    r->ring = vmti_arena_alloc(&r->arena, capacity * sizeof *r->ring);
+    bool ok = r->ring != NULL;
+    if (config->trace_path && *config->trace_path)
+        ok = ok && (r->trace_path = name_trace(&r->arena, config->trace_path));
+    if (!ok) {
+        arena = r->arena; /* it lies in itself */
+        vmti_arena_free(&arena);
+        return NULL;
+    }
+    read_command(r);
+    return r;
+}
+
+static void free_region(struct vmti_region *r)
+{
+    struct vmti_arena arena = r->arena; /* it lies in itself */
+    vmti_arena_free(&arena);
+}
+
+/* Ends the open region and gives it back, with r->state telling how it ended. */
+static struct vmti_region *end_current(struct vmti_region *r)
+{
+    vmti_catcher_stop(r);
+    atomic_store(&current, NULL);
+    return r;
+}
+
+static int begin_locked(const vmt_config *config, bool whole_program)
+{
+    if (!vmti_wrap_in_use())
+        return vmti_fail(-EINVAL, "malloc does not reach libvmt: another definition comes first in symbol order; link "
+                                  "(or preload) libvmt before other allocators");
+    uint64_t dropped = 0;
+    struct vmti_region *open = vmti_region_current();
+    if (open) {
+        if (open->whole_program)
+            return vmti_fail(-EBUSY, "vmt_begin: this whole program is traced by `vmtrace run` already");
+        pid_t tid = (pid_t)vmti_sys(SYS_gettid, 0, 0, 0, 0, 0, 0);
+        if (open->begin_tid != tid)
+            return vmti_fail(-EBUSY, "vmt_begin: thread %ld has a region open; end it with vmt_end first",
+                             (long)open->begin_tid);
+        dropped = open->dropped_regions + 1;
+        free_region(end_current(open));
+    }
+    struct vmti_region *r = new_region(config, whole_program);
+    if (!r)
+        return vmti_fail(-ENOMEM, "vmt_begin: no memory for a window of %llu pages", (unsigned long long)config->window);
+    r->dropped_regions = dropped;
+    if (vmti_catcher_start(r) < 0) {
+        int error = vmti_fail_region(r);
+        free_region(r);
+        return error;
+    }
+    atomic_store(&current, r);
+    return 0;
+}
+
+int vmti_region_begin(const vmt_config *config, bool whole_program)
+{
+    vmt_config defaults;
+    int error;
+    if (!config) {
+        if ((error = vmt_config_init(&defaults)))
+            return error;
+        config = &defaults;
+    }
+    if ((error = vmti_config_check(config)))
+        return error;
+    lock();
+    error = begin_locked(config, whole_program);
+    unlock();
+    return error;
+}
+
+int vmt_begin(const vmt_config *config)
+{
+    return vmti_region_begin(config, false);
+}
+
+int vmt_end(vmt_report **report)
+{
+    if (report)
+        *report = NULL;
+    lock();
+    struct vmti_region *r = vmti_region_current();
+    if (!r || r->whole_program) {
+        unlock();
+        return vmti_fail(-EINVAL, r ? "vmt_end: the open region is the whole program's, of `vmtrace run`"
+                                    : "vmt_end: no region is open in this process; vmt_begin starts one");
+    }
+    end_current(r);
+    unlock();
+    int error = 0;
+    if (r->state != VMTI_ENDED) {
+        error = vmti_fail_region(r);
+    } else if (report) {
+        *report = vmti_report_new(r);
+        if (!*report)
+            error = vmti_fail(-ENOMEM, "vmt_end: no memory for the report");
+        else if (r->trace.error)
+            error = vmti_fail(-EIO, "the trace %s could not be written to its end: %s; the report itself is whole",
+                              r->trace_path, strerror(-r->trace.error));
+        if (*report)
+            return error;
+    }
+    free_region(r);
+    return error;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* What a region came to: its counts, its pages, and what the trace says in order. */
+#include <errno.h>
+#include <string.h>
+
+#include "arena.h"
+#include "error.h"
+#include "owners.h"
+#include "pagemap.h"
+#include "report.h"
+#include "trace_read.h"
+
+struct vmt_report {
+    struct vmti_region *region;
+    struct vmti_page **pages; /* by first touch */
+};
+
+vmt_report *vmti_report_new(struct vmti_region *r)
+{
+    vmt_report *report = vmti_arena_alloc(&r->arena, sizeof *report);
+    if (!report)
+        return NULL;
+    report->region = r;
+    report->pages = vmti_arena_alloc(&r->arena, (r->counts.footprint + 1) * sizeof *report->pages);
+    if (!report->pages)
+        return NULL;
+    uint64_t i = 0;
+    for (struct vmti_page *page = r->pages; page; page = page->hh.next) /* uthash keeps the order of insertion */
+        report->pages[i++] = page;
+    return report;
+}
+
+void vmt_report_free(vmt_report *report)
+{
+    if (!report)
+        return;
+    struct vmti_arena arena = report->region->arena; /* region and report lie in it */
+    vmti_arena_free(&arena);
+}
+
+/* A NULL report counts nothing; checks refuse it before they ask. */
+#define COUNT(function, field)                                                                                         \
+    uint64_t function(const vmt_report *report)                                                                        \
+    {                                                                                                                  \
+        return report ? report->region->field : 0;                                                                     \
+    }
+COUNT(vmt_report_touches, counts.touches)
+COUNT(vmt_report_program_touches, counts.program_touches)
+COUNT(vmt_report_syscall_touches, counts.syscall_touches)
+COUNT(vmt_report_footprint, counts.footprint)
+COUNT(vmt_report_pages_written, counts.pages_written)
+COUNT(vmt_report_evictions, counts.evictions)
+COUNT(vmt_report_peak_open, counts.peak_open)
+COUNT(vmt_report_window, window)
+COUNT(vmt_report_threads, counts.threads)
+COUNT(vmt_report_syscalls, counts.syscalls)
+COUNT(vmt_report_syscalls_walked, counts.syscalls_walked)
+COUNT(vmt_report_dropped_regions, dropped_regions)
+#undef COUNT
+
+vmt_scope vmt_report_scope(const vmt_report *report)
+{
+    return report ? report->region->scope : VMT_SCOPE_HEAP;
+}
+
+bool vmt_report_track_writes(const vmt_report *report)
+{
+    return report && report->region->track_writes;
+}
+
+uint64_t vmt_report_page_size(const vmt_report *report)
+{
+    (void)report;
+    return VMTI_PAGE_SIZE;
+}
+
+const char *vmt_report_trace_path(const vmt_report *report)
+{
+    return report ? report->region->trace_path : NULL;
+}
+
+static const char *label_of(const struct vmti_page *page)
+{
+    const struct vmti_owner *owner = vmti_owner(page->owner);
+    return owner && owner->label ? vmti_label(owner->label) : NULL;
+}
+
+uint64_t vmt_report_label_pages(const vmt_report *report, const char *label)
+{
+    uint64_t pages = 0;
+    if (!report || !label)
+        return 0;
+    for (uint64_t i = 0; i < report->region->counts.footprint; i++) {
+        const char *name = label_of(report->pages[i]);
+        pages += name && strcmp(name, label) == 0;
+    }
+    return pages;
+}
+
+int vmt_report_page(const vmt_report *report, uint64_t i, vmt_page_info *info)
+{
+    if (!report || !info || i >= report->region->counts.footprint)
+        return vmti_fail(-EINVAL, "vmt_report_page: page %llu of a footprint of %llu", (unsigned long long)i,
+                         (unsigned long long)vmt_report_footprint(report));
+    const struct vmti_page *page = report->pages[i];
+    const struct vmti_owner *owner = vmti_owner(page->owner);
+    memset(info, 0, sizeof *info);
+    info->address = page->page << VMTI_PAGE_SHIFT;
+    info->touches = page->touches;
+    info->written = page->state & VMTI_PAGE_WRITTEN;
+    if (owner) {
+        info->allocation = page->owner;
+        info->offset = page->page - owner->first_page;
+        info->site = (const void *)owner->site;
+        info->label = label_of(page);
+    }
+    return 0;
+}
+
+int vmt_report_working_set(const vmt_report *report, uint64_t tau, uint64_t *peak)
+{
+    if (!report || !peak || !tau)
+        return vmti_fail(-EINVAL, "vmt_report_working_set: tau is %llu: it is a number of touches from 1",
+                         (unsigned long long)tau);
+    const struct vmti_region *r = report->region;
+    struct vmti_trace_reader reader;
+    int error = r->trace_path ? vmti_trace_read_file(&reader, r->trace_path) : vmti_trace_read_memory(&reader, &r->trace);
+    if (!error)
+        error = vmti_trace_working_set(&reader, tau, peak);
+    if (error)
+        vmti_fail(error, "vmt_report_working_set: the trace%s%s cannot be read: %s", r->trace_path ? " " : "",
+                  r->trace_path ? r->trace_path : "", reader.reason[0] ? reader.reason : strerror(-error));
+    vmti_trace_read_close(&reader);
+    return error;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* A traced thread. */
+#ifndef VMTI_THREAD_H
+#define VMTI_THREAD_H
+
+#include "syscalls.h"
+#include "types.h"
+#include "uthash_arena.h"
+
+struct vmti_thread {
+    pid_t tid;
+    uint32_t index;         /* in the order seen, from 0 */
+    bool in_call;           /* between the entry stop and the exit stop of a call */
+    bool recorded;          /* its THREAD record is in the trace */
+    bool halting;           /* was interrupted by the catcher, and its stop has not come yet */
+    bool other_process;     /* shares the memory but is not a thread of P: a vfork child */
+    bool over_window;       /* its call pinned more pages than the window has */
+    uint64_t clone_flags;   /* of the child that it is making, or that it was made with */
+    bool segv_blocked;      /* the program believes that it blocks SIGSEGV */
+    uint8_t state;          /* of the catcher: enum vmti_thread_state in catcher.h */
+    uintptr_t tls;          /* thread pointer, when the thread was first seen */
+    uintptr_t altstack;     /* alternate signal stack, if known */
+    size_t altstack_bytes;
+    struct vmti_call call;
+    const struct vmti_row *row;
+    uint64_t call_touches;  /* touches of the region when the call was walked */
+    struct vmti_span_block *spans, *spans_last; /* pinned, in the order of the walk */
+    struct vmti_thread *pinning_next;
+    uint64_t resumed_at;    /* the region's count of changes when the thread was last resumed */
+    uint64_t effect[4];     /* what an effect keeps from the entry to the exit */
+    uint64_t affinity[16];  /* the processors that the program lets it run on, a bit each; see affinity.c */
+    bool has_affinity;
+    uint64_t scratch[8];    /* for the arguments that the catcher replaces during a call: see signals.c */
+    struct vmti_sigaction wanted_action; /* by rt_sigaction */
+    uint8_t replaced;       /* index of the replaced argument, plus 1 */
+    uint64_t replaced_value;
+    UT_hash_handle hh;
+};
+
+#endif

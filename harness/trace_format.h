@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The trace file, version 1. All numbers little-endian; a varint is LEB128 (7 bits a byte, low bits first, at most 10
+ * bytes); zigzag maps a signed number n to (n << 1) ^ (n >> 63) before it becomes a varint.
+ *
+ *   file    = header block* ; the last block is a trailer if the region came to its end
+ *   header  = struct vmti_trace_header, command line (arguments, each ended by NUL), zero bytes up to a multiple of 8,
+ *             XXH3-64 of all header bytes before it
+ *   block   = struct vmti_trace_block_header, payload
+ *   payload of a data block    = record*
+ *   payload of a trailer block = struct vmti_trace_trailer
+ *
+ * Each data block can be decoded alone: the bases of its deltas (last page, last thread) start at 0, and its time at
+ * block.time. A block's checksum is XXH3-64 over its header with the field `checksum` zero, followed by its payload.
+ * A trailer block has no records.
+ * Times are in units of VMTI_TRACE_TIME_UNIT ns since the region's start; a page is an address divided by page_size.
+ *
+ * A record is a tag byte and fields. Tag: bits 0-2 the kind, bits 3-7 flags.
+ *
+ *   TOUCH    page opened by an access        [thread: varint, if THREAD_CHANGE] page: zigzag delta, time: varint delta
+ *            flags: WRITE the access was a write (only with write tracking; else it is not known)
+ *                   SYSCALL on behalf of a system call
+ *                   EVICT   the oldest page of the window was closed for it (strict FIFO: a reader can tell which)
+ *                   THREAD_CHANGE another thread than the record before
+ *   UPGRADE  first write of a page in the window that was opened for reading: fields and flags as TOUCH
+ *   DROP     pages left the window without eviction (unmapped, moved, discarded), each of them from the window:
+ *            page: zigzag delta, count: varint (pages in a row, the delta base of the next record is the first)
+ *   OWNER    an allocation or tracked range, before the first touch of a page of it, and again if it has grown since:
+ *            index: varint, first page: varint, pages: varint, bytes: varint, site: varint (address of the return
+ *            from the allocating call; 0 unknown), label length: varint, label bytes (at most VMTI_TRACE_LABEL_MAX).
+ *            A page belongs to the last owner recorded for it; a record that repeats an index adds its new pages alone.
+ *   THREAD   a thread, before its first touch: index: varint, tid: varint
+ *   MODULE   an executable mapping: start: varint, end: varint, file offset: varint, path length: varint, path bytes
+ */
+#ifndef VMTI_TRACE_FORMAT_H
+#define VMTI_TRACE_FORMAT_H
+
+#include <stdint.h>
+
+#define VMTI_TRACE_MAGIC "VMTRACE"
+enum { VMTI_TRACE_VERSION = 1 };
+enum { VMTI_TRACE_TIME_UNIT = 256 }; /* ns */
+enum { VMTI_TRACE_BLOCK_BYTES = 64 * 1024 }; /* most bytes of a block, its header included */
+enum { VMTI_TRACE_HEADER_MAX = 16 * 1024 * 1024 }; /* most bytes of the file header: execve takes less than half */
+enum { VMTI_TRACE_LABEL_MAX = 63 };
+enum { VMTI_TRACE_PATH_MAX = 4096 }; /* of a module; a longer path is cut */
+#define VMTI_TRACE_BLOCK_MAGIC 0x4b4c4256u /* "VBLK" */
+
+struct vmti_trace_header {
+    char magic[8]; /* VMTI_TRACE_MAGIC */
+    uint16_t version;
+    uint16_t scope; /* enum vmt_scope */
+    uint32_t header_bytes; /* checksum included; a multiple of 8 */
+    uint32_t page_size;
+    uint32_t flags; /* VMTI_TRACE_HAS_* */
+    uint64_t window;
+    uint64_t start_realtime_ns; /* since 1970 */
+    uint32_t pid;
+    uint32_t engine; /* enum vmt_engine */
+    uint32_t time_unit_ns;
+    uint32_t command_bytes;
+};
+
+enum {
+    VMTI_TRACE_HAS_WRITES = 1 << 0,        /* write tracking was on */
+    VMTI_TRACE_HAS_WHOLE_PROGRAM = 1 << 1, /* made by `vmtrace run` */
+};
+
+enum { VMTI_BLOCK_DATA = 0, VMTI_BLOCK_TRAILER = 1 };
+
+struct vmti_trace_block_header {
+    uint32_t magic;
+    uint32_t payload_bytes;
+    uint32_t type;
+    uint32_t records;
+    uint64_t first_touch; /* number of touches before this block */
+    uint64_t time;        /* in time units: base of the block's time deltas */
+    uint64_t checksum;
+};
+
+enum { VMTI_REC_TOUCH = 0, VMTI_REC_UPGRADE, VMTI_REC_DROP, VMTI_REC_OWNER, VMTI_REC_THREAD, VMTI_REC_MODULE };
+enum { VMTI_REC_KIND = 7 };
+enum {
+    VMTI_REC_WRITE = 1 << 3,
+    VMTI_REC_SYSCALL = 1 << 4,
+    VMTI_REC_EVICT = 1 << 5,
+    VMTI_REC_THREAD_CHANGE = 1 << 6,
+};
+
+/* How a region ended. */
+enum vmti_trace_end {
+    VMTI_END_REGION = 0,  /* vmt_end */
+    VMTI_END_EXIT = 1,    /* the program exited; end_code is its exit status */
+    VMTI_END_SIGNAL = 2,  /* the program was killed; end_code is the signal */
+    VMTI_END_EXEC = 3,    /* the program replaced itself by execve */
+    VMTI_END_LOST = 4,    /* the region became invalid; end_code is the negative errno */
+};
+
+struct vmti_trace_trailer {
+    uint32_t end; /* enum vmti_trace_end */
+    int32_t end_code;
+    uint64_t end_time; /* time units */
+    uint64_t touches, program_touches, syscall_touches;
+    uint64_t footprint, pages_written, evictions, upgrades, drops;
+    uint64_t peak_open, threads;
+    uint64_t syscalls, syscalls_walked, unknown_calls, over_window;
+};
+
+_Static_assert(sizeof(struct vmti_trace_header) == 56, "part of the format");
+_Static_assert(sizeof(struct vmti_trace_block_header) == 40, "part of the format");
+_Static_assert(sizeof(struct vmti_trace_trailer) == 128, "part of the format");
+
+#endif

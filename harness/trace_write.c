@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs in the catcher: async-signal-safe, raw system calls only; of libc memcpy and memset alone. */
+#include "trace_write.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "arena.h"
+#include "os.h"
+#include "owners.h"
+#include "thread.h" /* xxhash.h too, inlined */
+#include "trace_format.h"
+
+enum {
+    HEADER = sizeof(struct vmti_trace_block_header),
+    VARINT_MAX = 10,
+    TOUCH_MAX = 1 + 3 * VARINT_MAX,
+    DROP_MAX = 1 + 2 * VARINT_MAX,
+    THREAD_MAX = 1 + 2 * VARINT_MAX,
+    OWNER_MAX = 1 + 6 * VARINT_MAX + VMTI_TRACE_LABEL_MAX,
+    MODULE_MAX = 1 + 4 * VARINT_MAX + VMTI_TRACE_PATH_MAX,
+};
+
+_Static_assert(HEADER + MODULE_MAX <= VMTI_TRACE_BLOCK_BYTES, "each record fits into a block");
+
+/* ------------------------------------------------------------------------------------------- encoding */
+
+static unsigned char *put_varint(unsigned char *at, uint64_t n)
+{
+    while (n >= 0x80) {
+        *at++ = (unsigned char)(n | 0x80);
+        n >>= 7;
+    }
+    *at++ = (unsigned char)n;
+    return at;
+}
+
+static unsigned char *put_zigzag(unsigned char *at, uint64_t from, uint64_t to)
+{
+    uint64_t delta = to - from; /* a signed number in two's complement */
+    return put_varint(at, delta << 1 ^ (0 - (delta >> 63)));
+}
+
+static unsigned char *put_text(unsigned char *at, const char *text, size_t bytes)
+{
+    at = put_varint(at, bytes);
+    memcpy(at, text, bytes);
+    return at + bytes;
+}
+
+/* ------------------------------------------------------------------------------------------- blocks */
+
+static void fail(struct vmti_trace *trace, int error)
+{
+    if (!trace->error)
+        trace->error = error;
+}
+
+static struct vmti_trace_block *new_block(struct vmti_trace *trace)
+{
+    struct vmti_trace_block *block = trace->free;
+    if (block)
+        trace->free = block->next;
+    else
+        block = vmti_arena_alloc(trace->arena, sizeof *block + VMTI_TRACE_BLOCK_BYTES);
+    if (!block) {
+        fail(trace, -ENOMEM);
+        return NULL;
+    }
+    block->next = NULL;
+    block->bytes = HEADER;
+    block->records = 0;
+    block->first_touch = 0;
+    block->touches = 0;
+    block->time = trace->last_time;
+    return block;
+}
+
+/* Gives the block its header and puts it at the end of the chain. */
+static void chain(struct vmti_trace *trace, struct vmti_trace_block *block, uint32_t type)
+{
+    struct vmti_trace_block_header header = {
+        .magic = VMTI_TRACE_BLOCK_MAGIC,
+        .payload_bytes = block->bytes - HEADER,
+        .type = type,
+        .records = block->records,
+        .first_touch = block->first_touch,
+        .time = block->time,
+        .checksum = 0,
+    };
+    memcpy(block->data, &header, sizeof header);
+    header.checksum = XXH3_64bits(block->data, block->bytes);
+    memcpy(block->data, &header, sizeof header);
+
+    if (trace->last_full)
+        trace->last_full->next = block;
+    else
+        trace->first_full = block;
+    trace->last_full = block;
+    trace->bytes += block->bytes;
+}
+
+/* Where the next record, of at most `most` bytes, goes; NULL: the trace takes no more. Starts a new block, and with it
+ * new delta bases, if this one is full: encode deltas only after this call. */
+static unsigned char *reserve(struct vmti_trace *trace, uint32_t most)
+{
+    struct vmti_trace_block *block = trace->current;
+    if (vmti_unlikely(!block || trace->error))
+        return NULL;
+    if (vmti_unlikely(most > VMTI_TRACE_BLOCK_BYTES - block->bytes)) {
+        struct vmti_trace_block *next = new_block(trace);
+        if (!next)
+            return NULL;
+        next->first_touch = block->first_touch + block->touches;
+        chain(trace, block, VMTI_BLOCK_DATA);
+        trace->current = block = next;
+        trace->last_page = 0;
+        trace->last_thread = 0;
+    }
+    return block->data + block->bytes;
+}
+
+/* The record that reserve() gave room for ends here. */
+static void commit(struct vmti_trace *trace, const unsigned char *end)
+{
+    struct vmti_trace_block *block = trace->current;
+    block->bytes = (uint32_t)(end - block->data);
+    block->records++;
+    trace->records++;
+}
+
+/* ------------------------------------------------------------------------------------------- output */
+
+/* 0 or negative errno. */
+static int write_all(int fd, const void *data, size_t bytes)
+{
+    const unsigned char *at = data;
+    while (bytes) {
+        long n = vmti_sys(SYS_write, fd, at, bytes, 0, 0, 0);
+        if (n == -EINTR)
+            continue;
+        if (n < 0)
+            return (int)n;
+        if (n == 0) /* no file that a trace can be written to takes nothing without an error */
+            return -EIO;
+        at += n;
+        bytes -= (size_t)n;
+    }
+    return 0;
+}
+
+void vmti_trace_flush(struct vmti_region *r)
+{
+    struct vmti_trace *trace = &r->trace;
+    if (trace->fd < 0)
+        return;
+    while (trace->first_full) {
+        struct vmti_trace_block *block = trace->first_full;
+        if (!trace->error)
+            fail(trace, write_all(trace->fd, block->data, block->bytes));
+        trace->first_full = block->next;
+        block->next = trace->free;
+        trace->free = block;
+    }
+    trace->last_full = NULL;
+}
+
+/* ------------------------------------------------------------------------------------------- start and end */
+
+int vmti_trace_start(struct vmti_region *r, int fd, const char *command, size_t command_bytes, uint64_t realtime_ns,
+                     uint64_t now_ns)
+{
+    struct vmti_trace *trace = &r->trace;
+    memset(trace, 0, sizeof *trace);
+    trace->arena = &r->arena;
+    trace->fd = fd < 0 ? -1 : fd;
+    trace->start_ns = now_ns;
+
+    size_t end = sizeof(struct vmti_trace_header) + command_bytes; /* of what is checked, before its padding */
+    if (command_bytes > VMTI_TRACE_HEADER_MAX || end > VMTI_TRACE_HEADER_MAX - 16)
+        return trace->error = -E2BIG;
+    end = (end + 7) & ~(size_t)7;
+    struct vmti_trace_header header = {
+        .magic = VMTI_TRACE_MAGIC,
+        .version = VMTI_TRACE_VERSION,
+        .scope = (uint16_t)r->scope,
+        .header_bytes = (uint32_t)(end + sizeof(uint64_t)),
+        .page_size = VMTI_PAGE_SIZE,
+        .flags = (r->track_writes ? VMTI_TRACE_HAS_WRITES : 0) | (r->whole_program ? VMTI_TRACE_HAS_WHOLE_PROGRAM : 0),
+        .window = r->window,
+        .start_realtime_ns = realtime_ns,
+        .pid = (uint32_t)r->pid,
+        .engine = VMT_ENGINE_PTRACE,
+        .time_unit_ns = VMTI_TRACE_TIME_UNIT,
+        .command_bytes = (uint32_t)command_bytes,
+    };
+    unsigned char *bytes = vmti_arena_alloc(trace->arena, header.header_bytes);
+    if (!bytes)
+        return trace->error = -ENOMEM;
+    memcpy(bytes, &header, sizeof header);
+    if (command_bytes)
+        memcpy(bytes + sizeof header, command, command_bytes);
+    uint64_t checksum = XXH3_64bits(bytes, end); /* the padding is zero: it comes from the arena */
+    memcpy(bytes + end, &checksum, sizeof checksum);
+    trace->header = bytes;
+    trace->header_bytes = header.header_bytes;
+
+    if (trace->fd >= 0)
+        fail(trace, write_all(trace->fd, bytes, header.header_bytes));
+    if (!trace->error)
+        trace->current = new_block(trace);
+    return trace->error;
+}
+
+int vmti_trace_finish(struct vmti_region *r, const struct vmti_trace_trailer *trailer)
+{
+    struct vmti_trace *trace = &r->trace;
+    struct vmti_trace_block *block = trace->current, *last = NULL;
+    if (block && !trace->error && (last = new_block(trace))) {
+        last->first_touch = block->first_touch + block->touches;
+        memcpy(last->data + HEADER, trailer, sizeof *trailer);
+        last->bytes += sizeof *trailer;
+        if (block->records)
+            chain(trace, block, VMTI_BLOCK_DATA);
+        chain(trace, last, VMTI_BLOCK_TRAILER);
+    }
+    trace->current = NULL; /* nothing follows the trailer */
+    vmti_trace_flush(r);
+    return trace->error;
+}
+
+/* ------------------------------------------------------------------------------------------- records */
+
+static void put_thread(struct vmti_trace *trace, struct vmti_thread *t)
+{
+    unsigned char *at = reserve(trace, THREAD_MAX);
+    if (!at)
+        return;
+    *at++ = VMTI_REC_THREAD;
+    at = put_varint(at, t->index);
+    at = put_varint(at, (uint32_t)t->tid);
+    commit(trace, at);
+    t->recorded = true;
+}
+
+void vmti_trace_put_touch(struct vmti_region *r, unsigned kind, unsigned flags, uint64_t page, struct vmti_thread *t,
+                          uint64_t now_ns)
+{
+    struct vmti_trace *trace = &r->trace;
+    if (vmti_unlikely(!t->recorded))
+        put_thread(trace, t);
+    unsigned char *at = reserve(trace, TOUCH_MAX);
+    if (vmti_unlikely(!at))
+        return;
+    uint64_t time = now_ns > trace->start_ns ? (now_ns - trace->start_ns) / VMTI_TRACE_TIME_UNIT : 0;
+    if (time < trace->last_time)
+        time = trace->last_time; /* time deltas have no sign */
+    unsigned tag = kind | (flags & (VMTI_REC_WRITE | VMTI_REC_SYSCALL | VMTI_REC_EVICT));
+    if (t->index != trace->last_thread) {
+        *at++ = (unsigned char)(tag | VMTI_REC_THREAD_CHANGE);
+        at = put_varint(at, t->index);
+        trace->last_thread = t->index;
+    } else {
+        *at++ = (unsigned char)tag;
+    }
+    at = put_zigzag(at, trace->last_page, page);
+    at = put_varint(at, time - trace->last_time);
+    trace->last_page = page;
+    trace->last_time = time;
+    if (kind == VMTI_REC_TOUCH)
+        trace->current->touches++;
+    commit(trace, at);
+}
+
+void vmti_trace_put_drop(struct vmti_region *r, uint64_t page, uint64_t count)
+{
+    struct vmti_trace *trace = &r->trace;
+    unsigned char *at = reserve(trace, DROP_MAX);
+    if (!at)
+        return;
+    *at++ = VMTI_REC_DROP;
+    at = put_zigzag(at, trace->last_page, page);
+    at = put_varint(at, count);
+    trace->last_page = page;
+    commit(trace, at);
+}
+
+/* The entry of an owner in owner_seen, which holds for each owner how many pages its last record gave it: an owner of
+ * small allocations grows. NULL: no memory. */
+static uint32_t *owner_seen(struct vmti_trace *trace, uint32_t index)
+{
+    enum { FIRST_ENTRIES = 1024 };
+    size_t entries = trace->owners_seen / sizeof(uint32_t);
+    if (vmti_unlikely(index >= entries)) {
+        size_t more = entries ? entries : FIRST_ENTRIES;
+        while (more <= index)
+            more *= 2;
+        if (more > UINT32_MAX / sizeof(uint32_t))
+            return NULL;
+        uint8_t *grown = vmti_arena_alloc(trace->arena, more * sizeof(uint32_t));
+        if (!grown)
+            return NULL;
+        if (entries)
+            memcpy(grown, trace->owner_seen, trace->owners_seen);
+        trace->owner_seen = grown;
+        trace->owners_seen = (uint32_t)(more * sizeof(uint32_t));
+    }
+    return (uint32_t *)(void *)trace->owner_seen + index;
+}
+
+void vmti_trace_put_owner(struct vmti_region *r, uint32_t index)
+{
+    struct vmti_trace *trace = &r->trace;
+    const struct vmti_owner *owner = vmti_owner(index);
+    if (!owner || trace->error)
+        return;
+    uint32_t *seen = owner_seen(trace, index);
+    if (!seen) {
+        fail(trace, -ENOMEM);
+        return;
+    }
+    uint32_t pages = atomic_load_explicit(&owner->pages, memory_order_relaxed);
+    if (vmti_likely(*seen && pages <= *seen))
+        return;
+    unsigned char *at = reserve(trace, OWNER_MAX);
+    if (!at)
+        return;
+    const char *label = vmti_label(owner->label);
+    size_t label_bytes = 0;
+    while (label_bytes < VMTI_TRACE_LABEL_MAX && label[label_bytes])
+        label_bytes++;
+    *at++ = VMTI_REC_OWNER;
+    at = put_varint(at, index);
+    at = put_varint(at, owner->first_page);
+    at = put_varint(at, pages);
+    at = put_varint(at, owner->bytes);
+    at = put_varint(at, owner->site);
+    at = put_text(at, label, label_bytes);
+    commit(trace, at);
+    *seen = pages ? pages : 1;
+}
+
+void vmti_trace_put_module(struct vmti_region *r, uint64_t start, uint64_t end, uint64_t offset, const char *path,
+                           size_t path_bytes)
+{
+    struct vmti_trace *trace = &r->trace;
+    if (path_bytes > VMTI_TRACE_PATH_MAX)
+        path_bytes = VMTI_TRACE_PATH_MAX;
+    unsigned char *at = reserve(trace, MODULE_MAX - VMTI_TRACE_PATH_MAX + (uint32_t)path_bytes);
+    if (!at)
+        return;
+    *at++ = VMTI_REC_MODULE;
+    at = put_varint(at, start);
+    at = put_varint(at, end);
+    at = put_varint(at, offset);
+    at = put_text(at, path, path_bytes);
+    commit(trace, at);
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The manager's types. Glossary (ARCHITECTURE.md has the picture):
+ *
+ *   region      what runs between vmt_begin and vmt_end
+ *   tracked     a page that the manager may close (VMTI_TRACKED in the page directory)
+ *   open/closed accessible / made inaccessible by the manager
+ *   touch       a recorded event: a closed page was accessed and opened
+ *   window      the pages kept open, a strict FIFO of N in touch order
+ *   evict       close the page that leaves the window
+ *   walk        open what a system call's pointers reach, before the call runs
+ *   pin         keep walked pages open until that call has returned
+ *   drop        a page leaves the window without being evicted, because it was unmapped, moved or discarded
+ *   directory   one word for each page of the address space, in lazily mapped chunks: who owns it, is it tracked
+ *   owner       the allocation, or vmt_track() range, that a page belongs to
+ *   page map    one entry for each page ever touched in the region (uthash)
+ *
+ * Everything that the catcher reads or writes lies in an arena, in the directory or in the owner table; none of these
+ * is ever tracked. The catcher is the only writer of a region's state between its begin and its end.
+ */
+#ifndef VMTI_TYPES_H
+#define VMTI_TYPES_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "arch_x86_64.h"
+#include "vmt/vmt.h"
+
+#define VMTI_HIDDEN __attribute__((visibility("hidden")))
+#define vmti_likely(x) __builtin_expect(!!(x), 1)
+#define vmti_unlikely(x) __builtin_expect(!!(x), 0)
+
+/* A half-open range of addresses. */
+struct vmti_range {
+    uintptr_t start, end;
+};
+
+/* ---------------------------------------------------------------- arena (arena.c) */
+
+struct vmti_arena_chunk;
+
+/* Memory that is never tracked and never given back one piece at a time. One writer at a time. */
+struct vmti_arena {
+    struct vmti_arena_chunk *chunks; /* newest first */
+    uintptr_t next, end;             /* free part of the newest chunk */
+    size_t bytes;                    /* mapped in all */
+};
+
+/* ---------------------------------------------------------------- page map (pagemap.c) */
+
+/* State bits of an entry of the page map. */
+enum {
+    VMTI_PAGE_IN_WINDOW = 1 << 0, /* one of the N that are kept open */
+    VMTI_PAGE_WRITABLE = 1 << 1,  /* opened for writing too (always so without write tracking) */
+    VMTI_PAGE_WRITTEN = 1 << 2,   /* was written at least once (write tracking) */
+};
+
+struct vmti_page; /* pagemap.h: needs uthash */
+
+/* A place in the FIFO: a page, and how many touches it had had with the one that put it there. */
+struct vmti_slot {
+    struct vmti_page *entry;
+    uint32_t touches;
+};
+
+/* ---------------------------------------------------------------- system calls (syscalls.h, walk.c) */
+
+/* A system call as it was at its entry. */
+struct vmti_call {
+    int64_t nr;
+    uint64_t args[6];
+    uint64_t ip; /* after the instruction */
+    uint64_t sp;
+};
+
+/*
+ * A piece of memory that a call reads or writes; pinned from the entry stop to the exit stop. How many of its bytes count
+ * as touched is known when the call has returned: vmti_span_done() in walk.c. All zero, but for the range, means: all of
+ * them, if the call succeeded.
+ */
+struct vmti_span {
+    uintptr_t start, end; /* bytes, not rounded to pages */
+    uint8_t writes;       /* opened for writing; what counts as touched was written */
+    uint8_t opened;       /* some of its pages were closed before */
+    uint8_t done;         /* enum vmti_done: what number says how much of it counts */
+    uint8_t at_bytes;     /* PTR: width of that number in memory, 4 or 8 */
+    uint32_t unit;        /* bytes for each unit of the number; 0: 1 */
+    uint32_t after;       /* a result below this says that the call did not come as far as this span */
+    int64_t base;         /* bytes of the number that lie before this span, where one number fills several in turn */
+    uintptr_t at;         /* PTR: where the number is */
+};
+
+enum { VMTI_SPANS_PER_BLOCK = 62 };
+
+struct vmti_span_block {
+    struct vmti_span_block *next;
+    uint32_t used;
+    struct vmti_span spans[VMTI_SPANS_PER_BLOCK];
+};
+
+/* ---------------------------------------------------------------- threads */
+
+struct vmti_thread; /* thread.h: needs uthash */
+
+/* ---------------------------------------------------------------- trace (trace_format.h, trace_write.c) */
+
+struct vmti_trace_block;
+
+struct vmti_trace {
+    struct vmti_arena *arena;
+    struct vmti_trace_block *current;     /* being filled */
+    struct vmti_trace_block *first_full;  /* full blocks in order: to be written, or kept in memory */
+    struct vmti_trace_block *last_full;
+    struct vmti_trace_block *free;        /* written and reusable */
+    int fd;                               /* -1: the trace stays in memory */
+    int error;                            /* negative errno of the first failed write; nothing is written after it */
+    uint64_t start_ns;                    /* monotonic clock at the region's start */
+    uint64_t records;
+    uint64_t bytes;                       /* of full blocks, headers included */
+    uint64_t last_page;                   /* delta bases of the current block */
+    uint64_t last_time;
+    uint32_t last_thread;
+    void *header;                         /* the encoded file header */
+    size_t header_bytes;
+    uint32_t owners_seen;                 /* bytes in owner_seen */
+    uint8_t *owner_seen;                  /* bitmap by owner index: its record is in the trace */
+};
+
+/* ---------------------------------------------------------------- region */
+
+/* What rt_sigaction(2) takes on x86-64 (arch/x86/include/uapi/asm/signal.h). */
+struct vmti_sigaction {
+    uint64_t handler, flags, restorer, mask;
+};
+
+/* vmti_region.state; P is the traced process. */
+enum {
+    VMTI_STARTING = 0, /* the catcher has been cloned */
+    VMTI_GO = 1,       /* P has allowed the catcher's pid to trace it */
+    VMTI_ATTACHED = 2, /* every thread is seized and halts at its calls */
+    VMTI_TRACING = 3,  /* the begin call was seen: pages are closed */
+    VMTI_ENDED = 4,    /* the end call was seen, or the program is gone; everything is open */
+    VMTI_FAILED = 5,   /* could not attach; `error` says why */
+    VMTI_LOST = 6,     /* the region is not valid any more; everything was opened; `error` says why */
+};
+
+struct vmti_counts {
+    uint64_t touches, program_touches, syscall_touches;
+    uint64_t footprint, pages_written, evictions, upgrades, drops;
+    uint64_t peak_open;
+    uint64_t threads, threads_now;
+    uint64_t syscalls, syscalls_walked, unknown_calls;
+    uint64_t over_window; /* calls that pinned more pages than the window has */
+};
+
+struct vmti_region {
+    _Atomic uint32_t state;
+    int32_t error;          /* negative errno, with ... */
+    uint32_t error_step;    /* ... enum vmti_step: what failed */
+    struct vmti_arena arena;
+
+    /* configuration, constant */
+    uint64_t window;
+    vmt_scope scope;
+    bool track_writes;
+    bool whole_program;     /* `vmtrace run` */
+    char *trace_path;       /* NULL: in memory */
+    bool trace_keeps;       /* the file is kept open and locked until the catcher is gone */
+
+    /* P */
+    pid_t pid;              /* of the traced process */
+    pid_t begin_tid;
+    pid_t catcher;          /* pid of the helper */
+    unsigned cpu;           /* on which the beginning thread ran */
+    uint64_t mask_has_segv; /* bit per signal: the program's sa_mask for it holds SIGSEGV, the kernel's does not */
+    struct vmti_sigaction segv_action; /* what the program wants for SIGSEGV */
+    struct vmti_sigaction child_action; /* room for the catcher's calls in a forked child: see children.c */
+    struct vmti_sigaction net_action;  /* ours, for a program that wants the default: see handlers.h */
+    char command[4096];     /* of P: arguments, each ended by NUL */
+    size_t command_bytes;
+    uintptr_t allocator_depth_offset; /* of the thread-local nesting counter of the malloc wrappers, from the thread pointer */
+
+    struct vmti_counts counts;
+    uint64_t changes;                 /* touches and upgrades so far */
+    uint64_t opened_all_at;           /* ... when everything was opened; 0: not yet */
+    int64_t first_unknown;            /* number of the first call without a row */
+    struct vmti_page *pages;          /* page map */
+    struct vmti_slot *ring;           /* the FIFO; capacity a power of two */
+    uint64_t ring_capacity, ring_head, ring_tail, ring_live;
+    struct vmti_thread *threads;      /* by tid */
+    struct vmti_thread *thread_free;
+    struct vmti_thread *pinning;      /* threads that hold pins */
+    uint64_t pinned_pages;            /* open only because they are pinned */
+    uintptr_t brk;                    /* end of the brk heap */
+    uint64_t mappings;                /* that the process had at the region's begin */
+    uint64_t mappings_limit;          /* that it may have (vm.max_map_count), less a reserve */
+    /* Is the thread, stopped in a call, inside an allocator? Given by the engine. */
+    bool (*in_allocator)(struct vmti_region *r, struct vmti_thread *t);
+    struct vmti_span_block *span_free;
+    struct vmti_trace trace;
+    uint64_t dropped_regions;
+    void *catcher_stack;
+    void *private_; /* of the catcher */
+};
+
+/* What failed, for the sentences in error.c. */
+enum vmti_step {
+    VMTI_STEP_NONE,
+    VMTI_STEP_CLONE,
+    VMTI_STEP_SEIZE,
+    VMTI_STEP_TRACE_OPEN,
+    VMTI_STEP_MEMORY,
+    VMTI_STEP_MAPPINGS, /* a mapping could not be split */
+    VMTI_STEP_WINDOW,   /* the window is too large for the mappings that exist */
+    VMTI_STEP_THREADS,  /* the window is too small for the threads that exist */
+    VMTI_STEP_TASKS,
+    VMTI_STEP_KILLED,
+};
+
+#endif

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs in the catcher, at a stop: async-signal-safe, raw system calls only. */
+#include "window.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "os.h"
+#include "pagedir.h"
+#include "pagemap.h"
+#include "thread.h"
+#include "trace_format.h"
+#include "trace_write.h"
+#include "walk.h"
+
+static inline uint64_t page_of(uintptr_t address)
+{
+    return address >> VMTI_PAGE_SHIFT;
+}
+
+/* The page after the last one that [.., end) reaches. */
+static inline uint64_t page_end(uintptr_t end)
+{
+    return (end >> VMTI_PAGE_SHIFT) + ((end & (VMTI_PAGE_SIZE - 1)) != 0);
+}
+
+bool vmti_is_tracked(uint64_t page)
+{
+    return vmti_dir_get(page) & VMTI_DIR_TRACKED;
+}
+
+bool vmti_any_tracked(uintptr_t start, uintptr_t end)
+{
+    if (start >= end)
+        return false;
+    if (page_of(start) == page_of(end - 1))
+        return vmti_is_tracked(page_of(start));
+    uint64_t page = page_of(start);
+    return vmti_dir_next_run(&page, page_end(end), VMTI_DIR_TRACKED, 0) != 0;
+}
+
+void vmti_lose(struct vmti_region *r, int error, unsigned step)
+{
+    if (atomic_load(&r->state) == VMTI_LOST)
+        return;
+    r->error = error;
+    r->error_step = step;
+    atomic_store(&r->state, VMTI_LOST);
+    vmti_open_all(r);
+}
+
+/* ------------------------------------------------------------------------------------------- protections */
+
+enum { PIN_NONE = 0, PIN_READ = 1, PIN_WRITE = 2 };
+
+static int pinned_as(struct vmti_region *r, uint64_t page)
+{
+    int pin = PIN_NONE;
+    for (struct vmti_thread *t = r->pinning; t; t = t->pinning_next)
+        for (struct vmti_span_block *block = t->spans; block; block = block->next)
+            for (uint32_t i = 0; i < block->used; i++)
+                if (page >= page_of(block->spans[i].start) && page < page_end(block->spans[i].end)) {
+                    if (block->spans[i].writes)
+                        return PIN_WRITE;
+                    pin = PIN_READ;
+                }
+    return pin;
+}
+
+/* The protection that a tracked page must have now. */
+static int wanted_protection(struct vmti_region *r, uint64_t page, uint32_t word)
+{
+    int asked = vmti_dir_prot(word);
+    struct vmti_page *entry = vmti_pagemap_find(r, page);
+    bool in_window = entry && (entry->state & VMTI_PAGE_IN_WINDOW);
+    if (in_window && (entry->state & VMTI_PAGE_WRITABLE))
+        return asked;
+    int pin = r->pinning ? pinned_as(r, page) : PIN_NONE;
+    if (pin == PIN_WRITE || (pin == PIN_READ && !r->track_writes))
+        return asked;
+    if (in_window || pin == PIN_READ)
+        return asked & ~PROT_WRITE;
+    return PROT_NONE;
+}
+
+/* Gives the tracked pages of [first, end) the protection that they must have now, in as few calls as possible. */
+static void apply(struct vmti_region *r, uint64_t first, uint64_t end)
+{
+    if (vmti_unlikely(atomic_load_explicit(&r->state, memory_order_relaxed) == VMTI_LOST))
+        return;
+    uint64_t run_start = 0;
+    int run_protection = -1;
+    for (uint64_t page = first; page <= end; page++) {
+        int protection = -1;
+        if (page < end) {
+            uint32_t word = vmti_dir_get(page);
+            if (word & VMTI_DIR_TRACKED)
+                protection = wanted_protection(r, page, word);
+        }
+        if (protection == run_protection)
+            continue;
+        if (run_protection >= 0) {
+            long error = vmti_os_protect(run_start << VMTI_PAGE_SHIFT, page << VMTI_PAGE_SHIFT, run_protection);
+            /* ENOMEM: a split would exceed vm.max_map_count, or the pages are not mapped (mprotect(2)). */
+            if (vmti_unlikely(error)) {
+                vmti_lose(r, (int)error, VMTI_STEP_MAPPINGS);
+                return;
+            }
+        }
+        run_start = page;
+        run_protection = protection;
+    }
+}
+
+void vmti_settle(struct vmti_region *r, uintptr_t start, uintptr_t end)
+{
+    uint64_t page = page_of(start), limit = page_end(end), length;
+    while ((length = vmti_dir_next_run(&page, limit, VMTI_DIR_TRACKED, 0))) {
+        apply(r, page, page + length);
+        page += length;
+    }
+}
+
+void vmti_open_all(struct vmti_region *r)
+{
+    r->opened_all_at = ++r->changes;
+    uint64_t page = 0, length;
+    while ((length = vmti_dir_next_run(&page, UINT64_MAX, VMTI_DIR_TRACKED, VMTI_DIR_PROT))) {
+        vmti_os_protect(page << VMTI_PAGE_SHIFT, (page + length) << VMTI_PAGE_SHIFT, vmti_dir_prot(vmti_dir_get(page)));
+        page += length;
+    }
+}
+
+/* ------------------------------------------------------------------------------------------- the FIFO */
+
+/* A page that was dropped leaves its slot behind; a slot counts only while its touch is the page's last. */
+static bool slot_counts(const struct vmti_slot *slot)
+{
+    return (slot->entry->state & VMTI_PAGE_IN_WINDOW) && slot->entry->touches == slot->touches;
+}
+
+/* Squeezes the slots out that drops left behind. The ring has at least twice the window's size, so that this happens at
+ * most once in `window` drops. */
+static void compact_ring(struct vmti_region *r)
+{
+    uint64_t mask = r->ring_capacity - 1, to = r->ring_head;
+    for (uint64_t from = r->ring_head; from != r->ring_tail; from++)
+        if (slot_counts(&r->ring[from & mask]))
+            r->ring[to++ & mask] = r->ring[from & mask];
+    r->ring_tail = to;
+}
+
+static void ring_push(struct vmti_region *r, struct vmti_page *entry)
+{
+    if (r->ring_tail - r->ring_head == r->ring_capacity)
+        compact_ring(r);
+    r->ring[r->ring_tail++ & (r->ring_capacity - 1)] = (struct vmti_slot){entry, entry->touches};
+    r->ring_live++;
+}
+
+static struct vmti_page *ring_pop(struct vmti_region *r)
+{
+    const struct vmti_slot *slot;
+    do
+        slot = &r->ring[r->ring_head++ & (r->ring_capacity - 1)];
+    while (!slot_counts(slot));
+    r->ring_live--;
+    return slot->entry;
+}
+
+static void note_peak(struct vmti_region *r)
+{
+    uint64_t open = r->ring_live + r->pinned_pages;
+    if (open > r->counts.peak_open)
+        r->counts.peak_open = open;
+}
+
+/* ------------------------------------------------------------------------------------------- touches */
+
+static void record_written(struct vmti_region *r, struct vmti_page *entry)
+{
+    if (r->track_writes && !(entry->state & VMTI_PAGE_WRITTEN)) {
+        entry->state |= VMTI_PAGE_WRITTEN;
+        r->counts.pages_written++;
+    }
+}
+
+static unsigned record_flags(unsigned flags, bool track_writes)
+{
+    return (flags & VMTI_TOUCH_WRITE && track_writes ? VMTI_REC_WRITE : 0) |
+           (flags & VMTI_TOUCH_SYSCALL ? VMTI_REC_SYSCALL : 0);
+}
+
+static void touch_page(struct vmti_region *r, struct vmti_thread *t, uint64_t page, uint32_t word, unsigned flags,
+                       uint64_t now)
+{
+    struct vmti_page *entry = vmti_pagemap_get(r, page);
+    if (vmti_unlikely(!entry)) {
+        vmti_lose(r, -ENOMEM, VMTI_STEP_MEMORY);
+        return;
+    }
+    bool write = flags & VMTI_TOUCH_WRITE;
+    if (entry->state & VMTI_PAGE_IN_WINDOW) {
+        if (!write)
+            return;
+        if (!(entry->state & VMTI_PAGE_WRITABLE)) {
+            entry->state |= VMTI_PAGE_WRITABLE;
+            entry->changed_at = ++r->changes;
+            r->counts.upgrades++;
+            vmti_trace_put_touch(r, VMTI_REC_UPGRADE, record_flags(flags, true), page, t, now);
+            apply(r, page, page + 1);
+        }
+        record_written(r, entry);
+        return;
+    }
+
+    if (!entry->touches) {
+        entry->owner = word & VMTI_DIR_OWNER;
+        r->counts.footprint++;
+    }
+    r->counts.touches++;
+    if (flags & VMTI_TOUCH_SYSCALL)
+        r->counts.syscall_touches++;
+    else
+        r->counts.program_touches++;
+    entry->touches++;
+    entry->changed_at = ++r->changes;
+    entry->state |= VMTI_PAGE_IN_WINDOW;
+    if (write || !r->track_writes)
+        entry->state |= VMTI_PAGE_WRITABLE;
+    if (write)
+        record_written(r, entry);
+
+    ring_push(r, entry);
+    struct vmti_page *evicted = NULL;
+    if (r->ring_live > r->window) {
+        evicted = ring_pop(r);
+        evicted->state &= (uint8_t)~(VMTI_PAGE_IN_WINDOW | VMTI_PAGE_WRITABLE);
+        r->counts.evictions++;
+    }
+    note_peak(r);
+    if (entry->owner)
+        vmti_trace_put_owner(r, entry->owner);
+    vmti_trace_put_touch(r, VMTI_REC_TOUCH, record_flags(flags, r->track_writes) | (evicted ? VMTI_REC_EVICT : 0), page,
+                         t, now);
+    apply(r, page, page + 1);
+    if (evicted)
+        apply(r, evicted->page, evicted->page + 1);
+}
+
+void vmti_touch(struct vmti_region *r, struct vmti_thread *t, uintptr_t start, uintptr_t end, unsigned flags)
+{
+    if (vmti_unlikely(atomic_load_explicit(&r->state, memory_order_relaxed) == VMTI_LOST))
+        return;
+    uint64_t now = vmti_os_now(CLOCK_MONOTONIC);
+    uint64_t page = page_of(start), limit = page_end(end), length;
+    while ((length = vmti_dir_next_run(&page, limit, VMTI_DIR_TRACKED, 0))) {
+        for (; length; length--, page++) {
+            uint32_t word = vmti_dir_get(page);
+            /* What the program itself closed stays closed: the kernel gives EFAULT there. */
+            if (vmti_dir_prot(word) != PROT_NONE)
+                touch_page(r, t, page, word, flags, now);
+        }
+    }
+}
+
+void vmti_drop_range(struct vmti_region *r, uintptr_t start, uintptr_t end)
+{
+    uint64_t page = page_of(start), limit = page_end(end), length;
+    while ((length = vmti_dir_next_run(&page, limit, VMTI_DIR_TRACKED, 0))) {
+        uint64_t run_start = 0, run = 0;
+        for (; length; length--, page++) {
+            struct vmti_page *entry = vmti_pagemap_find(r, page);
+            bool dropped = entry && (entry->state & VMTI_PAGE_IN_WINDOW);
+            if (dropped) {
+                entry->state &= (uint8_t)~(VMTI_PAGE_IN_WINDOW | VMTI_PAGE_WRITABLE);
+                r->ring_live--;
+                r->counts.drops++;
+                if (!run++)
+                    run_start = page;
+            }
+            if (run && (!dropped || length == 1)) {
+                vmti_trace_put_drop(r, run_start, run);
+                run = 0;
+            }
+        }
+    }
+}
+
+/* ------------------------------------------------------------------------------------------- pins */
+
+static struct vmti_span *add_span(struct vmti_region *r, struct vmti_thread *t)
+{
+    struct vmti_span_block *block = t->spans_last;
+    if (!block || block->used == VMTI_SPANS_PER_BLOCK) {
+        block = r->span_free;
+        if (block)
+            r->span_free = block->next;
+        else
+            block = vmti_arena_alloc(&r->arena, sizeof *block);
+        if (!block)
+            return NULL;
+        block->next = NULL;
+        block->used = 0;
+        if (t->spans_last) {
+            t->spans_last->next = block;
+        } else {
+            t->spans = block;
+            t->pinning_next = r->pinning;
+            r->pinning = t;
+        }
+        t->spans_last = block;
+    }
+    struct vmti_span *span = &block->spans[block->used++];
+    memset(span, 0, sizeof *span);
+    return span;
+}
+
+struct vmti_span *vmti_pin(struct vmti_region *r, struct vmti_thread *t, uintptr_t start, uintptr_t end, bool writes)
+{
+    if (!vmti_any_tracked(start, end))
+        return NULL;
+    bool must_open = false;
+    uint64_t closed = 0;
+    uint64_t page = page_of(start), limit = page_end(end), length;
+    while ((length = vmti_dir_next_run(&page, limit, VMTI_DIR_TRACKED, 0)))
+        for (; length; length--, page++) {
+            struct vmti_page *entry = vmti_pagemap_find(r, page);
+            if (!entry || !(entry->state & VMTI_PAGE_IN_WINDOW)) {
+                closed++;
+                must_open = true;
+            } else if (writes && !(entry->state & VMTI_PAGE_WRITABLE)) {
+                must_open = true;
+            }
+        }
+    struct vmti_span *span = add_span(r, t);
+    if (vmti_unlikely(!span)) {
+        vmti_lose(r, -ENOMEM, VMTI_STEP_MEMORY);
+        return NULL;
+    }
+    span->start = start;
+    span->end = end;
+    span->writes = writes;
+    span->opened = must_open;
+    if (must_open) {
+        r->pinned_pages += closed;
+        if (closed > r->window)
+            t->over_window = true;
+        note_peak(r);
+        vmti_settle(r, start, end);
+        r->pinned_pages -= closed; /* counted for the peak only: they are in the window once they are recorded */
+    }
+    return span;
+}
+
+void vmti_unpin_all(struct vmti_region *r, struct vmti_thread *t, int64_t result)
+{
+    if (!t->spans)
+        return;
+    for (struct vmti_span_block *block = t->spans; block; block = block->next)
+        for (uint32_t i = 0; i < block->used; i++) {
+            struct vmti_span *span = &block->spans[i];
+            uint64_t done = vmti_span_done(r, t, span, result);
+            if (done)
+                vmti_touch(r, t, span->start, span->start + done,
+                           VMTI_TOUCH_SYSCALL | (span->writes ? VMTI_TOUCH_WRITE : 0));
+        }
+    struct vmti_thread **link = &r->pinning;
+    while (*link != t)
+        link = &(*link)->pinning_next;
+    *link = t->pinning_next;
+    struct vmti_span_block *first = t->spans, *last = t->spans_last;
+    t->spans = t->spans_last = NULL;
+    t->pinning_next = NULL;
+    for (struct vmti_span_block *block = first; block; block = block->next)
+        for (uint32_t i = 0; i < block->used; i++)
+            if (block->spans[i].opened)
+                vmti_settle(r, block->spans[i].start, block->spans[i].end);
+    last->next = r->span_free;
+    r->span_free = first;
+}

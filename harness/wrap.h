@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The malloc family, wrapped: each function calls the next definition in the process (libc's, or another allocator's)
+ * and notes in the page directory which pages the result lies in.
+ */
+#ifndef VMTI_WRAP_H
+#define VMTI_WRAP_H
+
+#include "types.h"
+
+/* Bits that the word of a page with malloc'd memory must have; if one is missing, the page is noted. Outside a region
+ * VMTI_DIR_HEAP; inside also VMTI_DIR_KNOWN, if the region tracks what is allocated. */
+extern VMTI_HIDDEN _Atomic uint32_t vmti_note_mask;
+
+/* A region is open in this process. */
+extern VMTI_HIDDEN _Atomic bool vmti_in_region;
+
+/* Nesting of this thread's calls into the allocator inside a region. The catcher reads it through the thread pointer. */
+extern VMTI_HIDDEN __thread int vmti_allocator_depth;
+
+/* Does the program's malloc reach these wrappers? False if another allocator comes before libvmt in symbol order. */
+VMTI_HIDDEN bool vmti_wrap_in_use(void);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * VMTRACE assertions for cmocka: the checks of vmt/vmt.h, failing the test that calls them.
+ *
+ *     vmt_report *report;
+ *     assert_int_equal(vmt_begin(NULL), 0);
+ *     look_things_up();
+ *     assert_int_equal(vmt_end(&report), 0);
+ *     vmt_assert_pages_at_most(report, 40);
+ *     vmt_report_free(report);
+ *
+ * Include it after <cmocka.h> and the headers that cmocka asks for (<stdarg.h>, <stddef.h>, <stdint.h>, <setjmp.h>).
+ * Works with cmocka 1.1.5 and later, 2.x included. Use these in the thread that runs the test and outside of a region:
+ * a report exists only after vmt_end(). Each argument is evaluated once.
+ *
+ * A failing assertion prints the verdict (budget, actual value, window, scope, the labels or allocation sites with the
+ * most pages) and fails with the file and line of its caller. A value that could not be measured fails too. The
+ * report of a failed test is not released; it lies outside of what cmocka counts as leaks.
+ */
+#ifndef VMT_CMOCKA_H
+#define VMT_CMOCKA_H
+
+#include <string.h>
+
+#include "vmt.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Distinct pages touched: at most n. */
+#define vmt_assert_pages_at_most(report, n) VMT_CMOCKA_ASSERT_(vmt_check_pages_at_most((report), (n), &vmt_verdict_))
+
+/* Distinct pages touched: n, no more and no fewer. */
+#define vmt_assert_pages_exactly(report, n) VMT_CMOCKA_ASSERT_(vmt_check_pages_exactly((report), (n), &vmt_verdict_))
+
+/* Touches, which are the faults that a memory of `window` pages takes: at most n. */
+#define vmt_assert_touches_at_most(report, n)                                                                          \
+    VMT_CMOCKA_ASSERT_(vmt_check_touches_at_most((report), (n), &vmt_verdict_))
+
+/* Peak number of distinct pages among any tau touches in a row: at most n. tau from 1. */
+#define vmt_assert_working_set_at_most(report, tau, n)                                                                 \
+    VMT_CMOCKA_ASSERT_(vmt_check_working_set_at_most((report), (tau), (n), &vmt_verdict_))
+
+/* Distinct pages written: at most n. The region needs vmt_config.track_writes. */
+#define vmt_assert_pages_written_at_most(report, n)                                                                    \
+    VMT_CMOCKA_ASSERT_(vmt_check_pages_written_at_most((report), (n), &vmt_verdict_))
+
+/* Distinct pages touched of those that vmt_track() labelled `label`: at most n. A label that is unknown fails. */
+#define vmt_assert_label_at_most(report, label, n)                                                                     \
+    VMT_CMOCKA_ASSERT_(vmt_check_label_at_most((report), (label), (n), &vmt_verdict_))
+
+/*
+ * A teardown for cmocka_unit_test_setup_teardown() and cmocka_unit_test_teardown(): ends a region that a failed
+ * assertion left open by jumping out of it, and drops its result. Call it from a teardown of your own if there is one.
+ * Does nothing where no region is open. Returns 0, or -1 with a message if the region was lost before.
+ */
+static inline int vmt_cmocka_teardown(void **state)
+{
+    (void)state;
+    if (!vmt_active() || vmt_end(NULL) == 0)
+        return 0;
+    print_error("vmt_end: %s\n", vmt_error_text());
+    return -1;
+}
+
+/* ------------------------------------------------------------------------------------- not part of the interface */
+
+/* cmocka after 1.1.5 keeps messages for the test's result in every output format; 1.1.5 writes them at once. */
+static void vmt_cmocka_keep_error_(const char *format, ...) VMT_PRINTF(1, 2)
+    __attribute__((weakref("cmocka_print_error")));
+
+/* Line by line, because print_error() of 1.1.5 cuts a message at 1,023 bytes. */
+static inline void vmt_cmocka_print_(const vmt_verdict *verdict)
+{
+    for (const char *line = verdict->text; *line;) {
+        int length = (int)strcspn(line, "\n");
+        if (vmt_cmocka_keep_error_)
+            vmt_cmocka_keep_error_("%.*s\n", length, line);
+        else
+            print_error("%.*s\n", length, line);
+        line += length + (line[length] == '\n');
+    }
+}
+
+#define VMT_CMOCKA_ASSERT_(check)                                                                                      \
+    do {                                                                                                               \
+        vmt_verdict vmt_verdict_;                                                                                      \
+        if (!(check)) {                                                                                                \
+            vmt_cmocka_print_(&vmt_verdict_);                                                                          \
+            fail();                                                                                                    \
+        }                                                                                                              \
+    } while (0)
+
+#ifdef __cplusplus
+}
+#endif
+#endif

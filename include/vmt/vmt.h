@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * VMTRACE: how much memory does a region of code walk through?
+ *
+ * Wrap the code under test in vmt_begin() / vmt_end(). Between the two, tracked pages are closed; the first
+ * access to a closed page is a *touch*: it is recorded and the page is opened. At most `window` pages stay
+ * open, in strict FIFO order of their touches. What comes out is a vmt_report that checks ask questions of.
+ *
+ * Conventions: functions that can fail return 0 or a negative errno, set no errno of their own, and leave a
+ * sentence for vmt_error_text(). No function here may be called from a signal handler. All counts are exact
+ * for what the mechanism sees: accesses to pages that are open are not seen (README, "What the numbers mean").
+ */
+#ifndef VMT_VMT_H
+#define VMT_VMT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define VMT_VERSION_MAJOR 0
+#define VMT_VERSION_MINOR 1
+#define VMT_VERSION_PATCH 0
+
+#if defined(__GNUC__)
+#define VMT_API __attribute__((visibility("default")))
+#define VMT_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#else
+#define VMT_API
+#define VMT_PRINTF(f, a)
+#endif
+
+/* Which memory is tracked. Ranges given to vmt_track() are tracked in every scope. */
+typedef enum vmt_scope {
+    VMT_SCOPE_HEAP = 0,   /* all malloc'd memory, whenever it was allocated (default) */
+    VMT_SCOPE_REGION = 1, /* memory allocated inside the region */
+    VMT_SCOPE_RANGES = 2, /* only what vmt_track() names */
+} vmt_scope;
+
+/* What stops the program at its faults and system calls. */
+typedef enum vmt_engine {
+    VMT_ENGINE_PTRACE = 0, /* the catcher, a helper process that ptraces this one (default) */
+} vmt_engine;
+
+/* The default of vmt_config.window, in pages. */
+#define VMT_WINDOW_DEFAULT 64u
+/* The smallest window: one instruction can need several pages at once. */
+#define VMT_WINDOW_FLOOR 8u
+
+/*
+ * What a region is traced with. Fill it with vmt_config_init(), then change what should differ.
+ * Each field has an environment variable, named beside it, that gives its default.
+ */
+typedef struct vmt_config {
+    size_t size;            /* sizeof(vmt_config) of the caller; set by vmt_config_init() */
+    uint64_t window;        /* VMT_SIZE: pages kept open, from VMT_WINDOW_FLOOR to what the system can map */
+    vmt_scope scope;        /* VMT_SCOPE: heap, region or ranges */
+    const char *trace_path; /* VMT_TRACENAME: the trace file; NULL or "": the trace stays in memory */
+    bool track_writes;      /* VMT_WRITES: 1 tells pages written from pages read, at one more fault a page written */
+    vmt_engine engine;      /* VMT_ENGINE: ptrace */
+} vmt_config;
+
+/* The result of a region. Immutable; any thread may read it. */
+typedef struct vmt_report vmt_report;
+
+/* Version of the library, "0.1.0". */
+VMT_API const char *vmt_version(void);
+
+/*
+ * Fills *config with the defaults, then with what the environment says (the table in README).
+ * Returns 0, or -EINVAL if a variable holds a value that is not allowed: vmt_error_text() names it and the range.
+ */
+VMT_API int vmt_config_init(vmt_config *config);
+
+/*
+ * Starts a region in the calling process; every thread of it is traced. config NULL means vmt_config_init()'s.
+ * A region that the same thread left open (by a longjmp out of a failed assertion, say) is ended first and its
+ * result dropped; vmt_report_dropped_regions() of the next report counts it.
+ * Returns 0, or: -EINVAL a value is out of its range; -EBUSY another thread has a region open, or this whole program
+ * runs under `vmtrace run`; -EPERM the system does not allow tracing; -ENOSYS the kernel is too old; -ENOMEM;
+ * -EEXIST/-EACCES/... the trace file cannot be written. After a failure nothing is traced and nothing has changed.
+ * Not async-signal-safe. Thread-safe.
+ */
+VMT_API int vmt_begin(const vmt_config *config);
+
+/*
+ * Ends the region and, if report is not NULL, stores its result there; release it with vmt_report_free().
+ * Returns 0, or: -EINVAL no region is open; -EOWNERDEAD the catcher died inside the region (the program went on, but
+ * the counts are not valid and there is no report); -EIO the trace file could not be written to its end (the report
+ * is stored and its counts are valid). Not async-signal-safe. Thread-safe.
+ */
+VMT_API int vmt_end(vmt_report **report);
+
+/* True between vmt_begin() and vmt_end() in this process. Async-signal-safe. */
+VMT_API bool vmt_active(void);
+
+/*
+ * Tracks the pages that hold any byte of [ptr, ptr + len), inside a region or for the regions to come, and names them
+ * `label` (copied; at most 63 bytes) in reports; label NULL gives no name. The memory must be private, mapped and
+ * readable; not a stack, not thread-local, and not the harness's own. Memory that malloc gave may be labelled so too.
+ * Returns 0, or -EINVAL with a sentence saying which of these rules the range breaks, or -ENOMEM.
+ */
+VMT_API int vmt_track(const void *ptr, size_t len, const char *label);
+
+/* Takes back vmt_track() for the pages of [ptr, ptr + len). Pages of malloc'd memory stay tracked as the scope says. */
+VMT_API int vmt_untrack(const void *ptr, size_t len);
+
+/* A sentence about the last failure of a vmt_ function in this thread; "" if there was none. Valid until the next one. */
+VMT_API const char *vmt_error_text(void);
+
+/* ------------------------------------------------------------------------------------------------- the report */
+
+/* Releases a report (NULL is allowed). */
+VMT_API void vmt_report_free(vmt_report *report);
+
+VMT_API uint64_t vmt_report_touches(const vmt_report *report);          /* faults at the region's window */
+VMT_API uint64_t vmt_report_program_touches(const vmt_report *report);  /* ... of the program's own instructions */
+VMT_API uint64_t vmt_report_syscall_touches(const vmt_report *report);  /* ... on behalf of system calls */
+VMT_API uint64_t vmt_report_footprint(const vmt_report *report);        /* distinct pages touched */
+VMT_API uint64_t vmt_report_pages_written(const vmt_report *report);    /* distinct pages written; needs track_writes */
+VMT_API uint64_t vmt_report_evictions(const vmt_report *report);        /* pages that left the window for another */
+VMT_API uint64_t vmt_report_peak_open(const vmt_report *report);        /* most pages open at once, pinned ones included */
+VMT_API uint64_t vmt_report_window(const vmt_report *report);           /* the window N */
+VMT_API vmt_scope vmt_report_scope(const vmt_report *report);
+VMT_API bool vmt_report_track_writes(const vmt_report *report);
+VMT_API uint64_t vmt_report_page_size(const vmt_report *report);        /* bytes */
+VMT_API uint64_t vmt_report_threads(const vmt_report *report);          /* threads seen in the region */
+VMT_API uint64_t vmt_report_syscalls(const vmt_report *report);         /* system calls halted */
+VMT_API uint64_t vmt_report_syscalls_walked(const vmt_report *report);  /* ... for which closed pages were opened */
+VMT_API uint64_t vmt_report_dropped_regions(const vmt_report *report);  /* regions left open before this one */
+VMT_API const char *vmt_report_trace_path(const vmt_report *report);    /* NULL if the trace is in memory */
+
+/* Distinct pages touched of those labelled `label` by vmt_track(). 0 if there is no such label. */
+VMT_API uint64_t vmt_report_label_pages(const vmt_report *report, const char *label);
+
+/*
+ * Peak working set: the largest number of distinct pages among any `tau` consecutive touches (Denning's W(t, tau) with
+ * time counted in touches; Denning 1968). tau from 1. Returns 0 and stores it, or -EINVAL (tau 0), or -EIO (the trace
+ * can no longer be read).
+ */
+VMT_API int vmt_report_working_set(const vmt_report *report, uint64_t tau, uint64_t *peak);
+
+/* One touched page, as vmt_report_page() gives it. */
+typedef struct vmt_page_info {
+    uintptr_t address;   /* of its first byte */
+    uint64_t touches;
+    bool written;        /* meaningful only with track_writes */
+    uint64_t allocation; /* ordinal of the allocation that the page belongs to, from 1 in order of allocation; 0 unknown */
+    uint64_t offset;     /* page offset of this page in that allocation, from 0 */
+    const void *site;    /* return address of the call that allocated it; NULL unknown */
+    const char *label;   /* NULL if none */
+} vmt_page_info;
+
+/* The i-th page of the footprint, in order of first touch; i below vmt_report_footprint(). Returns 0 or -EINVAL. */
+VMT_API int vmt_report_page(const vmt_report *report, uint64_t i, vmt_page_info *info);
+
+/* ------------------------------------------------------------------------------------------------- checks */
+
+/*
+ * A check compares a report with a budget. It fills *verdict and returns true if the budget holds. On failure `text`
+ * gives budget, actual value, window, scope and the labels or allocation sites with the most pages, ready to print.
+ * A check whose value could not be measured does not hold, and says why.
+ */
+typedef enum vmt_outcome {
+    VMT_HELD = 0,
+    VMT_BROKEN = 1,
+    VMT_NOT_MEASURED = 2,
+} vmt_outcome;
+
+typedef struct vmt_verdict {
+    vmt_outcome outcome;
+    uint64_t budget;
+    uint64_t actual;
+    char text[2048];
+} vmt_verdict;
+
+VMT_API bool vmt_check_pages_at_most(const vmt_report *report, uint64_t budget, vmt_verdict *verdict);
+VMT_API bool vmt_check_pages_exactly(const vmt_report *report, uint64_t expected, vmt_verdict *verdict);
+VMT_API bool vmt_check_touches_at_most(const vmt_report *report, uint64_t budget, vmt_verdict *verdict);
+VMT_API bool vmt_check_working_set_at_most(const vmt_report *report, uint64_t tau, uint64_t budget, vmt_verdict *verdict);
+VMT_API bool vmt_check_pages_written_at_most(const vmt_report *report, uint64_t budget, vmt_verdict *verdict);
+VMT_API bool vmt_check_label_at_most(const vmt_report *report, const char *label, uint64_t budget, vmt_verdict *verdict);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
