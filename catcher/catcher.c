@@ -135,6 +135,8 @@ static void finish(struct vmti_catcher *c)
         .syscalls_walked = n->syscalls_walked,
         .unknown_calls = n->unknown_calls,
         .over_window = n->over_window,
+        .first_unknown = r->first_unknown,
+        .first_unknown_command = r->first_unknown_command,
     };
     trailer.end_time = (vmti_os_now(CLOCK_MONOTONIC) - r->trace.start_ns) / VMTI_TRACE_TIME_UNIT;
     vmti_trace_finish(r, &trailer);

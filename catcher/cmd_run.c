@@ -21,6 +21,7 @@
 
 #include "../harness/config.h"
 #include "../harness/trace_read.h"
+#include "../harness/error.h"
 #include "cmd.h"
 
 static const char HELP[] =
@@ -285,6 +286,24 @@ static bool is_library(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, R_OK) == 0;
 }
 
+/* The name of the library for LD_PRELOAD. A colon, a blank or a $ would end or change it there (ld.so(8)): a file with one
+ * in its path is named by our descriptor of it, which stays open as long as the program may look it up. */
+static int name_library(const char *path, char **library)
+{
+    *library = realpath(path, NULL);
+    if (!*library)
+        return out_of_memory();
+    if (!strpbrk(*library, ": $"))
+        return 0;
+    int fd = open(*library, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        vmti_cmd_error("cannot read %s: %s", *library, strerror(errno));
+        return VMTI_EXIT_RUN_FAILED;
+    }
+    free(*library);
+    return asprintf(library, "/proc/%ld/fd/%d", (long)getpid(), fd) < 0 ? out_of_memory() : 0;
+}
+
 /* 0, or the exit status after saying where libvmt was looked for. */
 static int find_library(char **library)
 {
@@ -312,15 +331,7 @@ static int find_library(char **library)
         char path[2 * PATH_MAX];
         snprintf(path, sizeof path, "%.*s%slibvmt.so", *folders[i] == '/' ? 0 : (int)n, exe, folders[i]);
         if (is_library(path)) {
-            *library = realpath(path, NULL);
-            if (!*library)
-                return out_of_memory();
-            if (!strpbrk(*library, ": $"))
-                return 0;
-            vmti_cmd_error("%s cannot be preloaded: a colon, a blank or a $ in its path ends a name in LD_PRELOAD; "
-                           "install it elsewhere",
-                           *library);
-            return VMTI_EXIT_RUN_FAILED;
+            return name_library(path, library);
         }
         size_t used = strlen(places);
         snprintf(places + used, sizeof places - used, "%s%s", used ? ", " : "", path);
@@ -542,6 +553,13 @@ static void print_summary(const struct run *run, const struct vmti_trace_reader 
     if (s->has_trailer)
         fprintf(stderr, "vmtrace: %" PRIu64 " system calls halted, %" PRIu64 " walked\n", s->trailer.syscalls,
                 s->trailer.syscalls_walked);
+    if (s->has_trailer && s->trailer.unknown_calls)
+        {
+        char text[256];
+        vmti_unknown_text(text, sizeof text, s->trailer.unknown_calls, s->trailer.first_unknown,
+                          s->trailer.first_unknown_command);
+        fprintf(stderr, "vmtrace: %s\n", text);
+    }
     if (s->has_trailer && s->trailer.end == VMTI_END_EXEC)
         fprintf(stderr, "vmtrace: the program replaced itself by execve; what ran then is not in the trace\n");
     if (!s->complete)

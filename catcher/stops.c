@@ -84,10 +84,8 @@ static void enter(struct vmti_catcher *c, struct vmti_thread *t, const struct pt
         r->counts.syscalls_walked++;
     if (t->row->effect)
         vmti_effect_before(r, t);
-    if (t->over_window) {
-        t->over_window = false;
-        r->counts.over_window++;
-    }
+    if (t->spans)
+        vmti_note_pinned(r, t);
     vmti_signals_before(c, t);
     if (t->row->effect == VMTI_EFFECT_CLONE)
         vmti_child_before(c, t);

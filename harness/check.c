@@ -320,9 +320,9 @@ bool vmt_check_label_at_most(const vmt_report *report, const char *label, uint64
         return not_measured(verdict, budget, "no label was named");
     char name[NAME_COLUMNS + 1], of[sizeof(" of '%.32s'") + 32];
     printable(name, label);
+    if (!vmt_report_has_label(report, label))
+        return not_measured(verdict, budget, "no memory was ever given the label '%s' by vmt_track", name);
     uint64_t pages = vmt_report_label_pages(report, label);
-    if (pages == 0)
-        return not_measured(verdict, budget, "no touched page has the label '%s'", name);
     snprintf(of, sizeof(of), " of '%.32s'", name); /* the numbers must stay within the line */
     struct question q = {.counted = COUNT_PAGES, .before = "touched", .after = of, .budget = budget};
     return judge(verdict, report, &q, pages);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "syscalls.h"
 
 static __thread char text[1024];
 
@@ -63,6 +64,19 @@ static int seize_denied(const struct vmti_region *r)
                      "cannot trace: ptrace was denied (%s); in a container allow it (docker run --cap-add=SYS_PTRACE, or "
                      "a seccomp profile with ptrace), and do not make the process undumpable (prctl PR_SET_DUMPABLE)",
                      strerror(-r->error));
+}
+
+void vmti_unknown_text(char *to, size_t bytes, uint64_t calls, int64_t first, uint64_t command)
+{
+    const struct vmti_row *row = vmti_row(first);
+    char name[64];
+    if (row)
+        snprintf(name, sizeof name, "%s with command 0x%llx", row->name, (unsigned long long)command);
+    else
+        snprintf(name, sizeof name, "number %lld", (long long)first);
+    snprintf(to, bytes, "%llu system calls are not in the table, the first of them %s: memory that only they point to was "
+                        "not opened for them, and they may have failed with EFAULT",
+             (unsigned long long)calls, name);
 }
 
 int vmti_fail_region(const struct vmti_region *r)

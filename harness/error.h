@@ -10,4 +10,7 @@ VMTI_HIDDEN VMT_PRINTF(2, 3) int vmti_fail(int error, const char *format, ...);
 /* The sentence, with what to do, for a region that could not start or was lost. */
 VMTI_HIDDEN int vmti_fail_region(const struct vmti_region *r);
 
+/* A sentence about calls whose row, or command, is not in the table. */
+VMTI_HIDDEN void vmti_unknown_text(char *to, size_t bytes, uint64_t calls, int64_t first, uint64_t command);
+
 #endif

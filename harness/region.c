@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -186,6 +187,18 @@ int vmt_begin(const vmt_config *config)
     return vmti_region_begin(config, false);
 }
 
+/* Once in a process: a gap in our table is not the test's fault, but it may be why a call failed. */
+static void warn_of_unknown_calls(const struct vmti_region *r)
+{
+    static bool warned;
+    char text[256];
+    if (!r->counts.unknown_calls || warned)
+        return;
+    warned = true;
+    vmti_unknown_text(text, sizeof text, r->counts.unknown_calls, r->first_unknown, r->first_unknown_command);
+    dprintf(STDERR_FILENO, "vmt: %s\n", text);
+}
+
 int vmt_end(vmt_report **report)
 {
     if (report)
@@ -198,6 +211,7 @@ int vmt_end(vmt_report **report)
                                     : "vmt_end: no region is open in this process; vmt_begin starts one");
     }
     end_current(r);
+    warn_of_unknown_calls(r);
     unlock();
     int error = 0;
     if (r->state != VMTI_ENDED) {

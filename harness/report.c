@@ -85,6 +85,11 @@ static const char *label_of(const struct vmti_page *page)
     return owner && owner->label ? vmti_label(owner->label) : NULL;
 }
 
+bool vmt_report_has_label(const vmt_report *report, const char *label)
+{
+    return report && label && vmti_label_find(label);
+}
+
 uint64_t vmt_report_label_pages(const vmt_report *report, const char *label)
 {
     uint64_t pages = 0;

@@ -14,7 +14,6 @@ struct vmti_thread {
     bool recorded;          /* its THREAD record is in the trace */
     bool halting;           /* was interrupted by the catcher, and its stop has not come yet */
     bool other_process;     /* shares the memory but is not a thread of P: a vfork child */
-    bool over_window;       /* its call pinned more pages than the window has */
     uint64_t clone_flags;   /* of the child that it is making, or that it was made with */
     bool segv_blocked;      /* the program believes that it blocks SIGSEGV */
     uint8_t state;          /* of the catcher: enum vmti_thread_state in catcher.h */

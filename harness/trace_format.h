@@ -104,10 +104,12 @@ struct vmti_trace_trailer {
     uint64_t footprint, pages_written, evictions, upgrades, drops;
     uint64_t peak_open, threads;
     uint64_t syscalls, syscalls_walked, unknown_calls, over_window;
+    int64_t first_unknown;           /* if unknown_calls: the number of the first of them, and the command that its row */
+    uint64_t first_unknown_command;  /* does not know; 0 if there is no row */
 };
 
 _Static_assert(sizeof(struct vmti_trace_header) == 56, "part of the format");
 _Static_assert(sizeof(struct vmti_trace_block_header) == 40, "part of the format");
-_Static_assert(sizeof(struct vmti_trace_trailer) == 128, "part of the format");
+_Static_assert(sizeof(struct vmti_trace_trailer) == 144, "part of the format");
 
 #endif

@@ -285,27 +285,24 @@ void vmti_trace_put_drop(struct vmti_region *r, uint64_t page, uint64_t count)
     commit(trace, at);
 }
 
-/* The entry of an owner in owner_seen, which holds for each owner how many pages its last record gave it: an owner of
- * small allocations grows. NULL: no memory. */
-static uint32_t *owner_seen(struct vmti_trace *trace, uint32_t index)
+/* The entry of an owner in owner_pages: how many pages its last record gave it, for an owner of small allocations grows.
+ * NULL: no memory. */
+static uint32_t *told_pages(struct vmti_trace *trace, uint32_t index)
 {
     enum { FIRST_ENTRIES = 1024 };
-    size_t entries = trace->owners_seen / sizeof(uint32_t);
-    if (vmti_unlikely(index >= entries)) {
-        size_t more = entries ? entries : FIRST_ENTRIES;
-        while (more <= index)
-            more *= 2;
-        if (more > UINT32_MAX / sizeof(uint32_t))
-            return NULL;
-        uint8_t *grown = vmti_arena_alloc(trace->arena, more * sizeof(uint32_t));
+    if (vmti_unlikely(index >= trace->owner_room)) {
+        size_t room = trace->owner_room ? trace->owner_room : FIRST_ENTRIES;
+        while (room <= index)
+            room *= 2;
+        uint32_t *grown = vmti_arena_alloc(trace->arena, room * sizeof *grown);
         if (!grown)
             return NULL;
-        if (entries)
-            memcpy(grown, trace->owner_seen, trace->owners_seen);
-        trace->owner_seen = grown;
-        trace->owners_seen = (uint32_t)(more * sizeof(uint32_t));
+        if (trace->owner_room)
+            memcpy(grown, trace->owner_pages, trace->owner_room * sizeof *grown);
+        trace->owner_pages = grown;
+        trace->owner_room = (uint32_t)room;
     }
-    return (uint32_t *)(void *)trace->owner_seen + index;
+    return trace->owner_pages + index;
 }
 
 void vmti_trace_put_owner(struct vmti_region *r, uint32_t index)
@@ -314,7 +311,7 @@ void vmti_trace_put_owner(struct vmti_region *r, uint32_t index)
     const struct vmti_owner *owner = vmti_owner(index);
     if (!owner || trace->error)
         return;
-    uint32_t *seen = owner_seen(trace, index);
+    uint32_t *seen = told_pages(trace, index);
     if (!seen) {
         fail(trace, -ENOMEM);
         return;

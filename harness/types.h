@@ -126,8 +126,8 @@ struct vmti_trace {
     uint32_t last_thread;
     void *header;                         /* the encoded file header */
     size_t header_bytes;
-    uint32_t owners_seen;                 /* bytes in owner_seen */
-    uint8_t *owner_seen;                  /* bitmap by owner index: its record is in the trace */
+    uint32_t owner_room;                  /* entries in owner_pages */
+    uint32_t *owner_pages;                /* by owner index: how many of its pages the trace has told of */
 };
 
 /* ---------------------------------------------------------------- region */
@@ -154,7 +154,7 @@ struct vmti_counts {
     uint64_t peak_open;
     uint64_t threads, threads_now;
     uint64_t syscalls, syscalls_walked, unknown_calls;
-    uint64_t over_window; /* calls that pinned more pages than the window has */
+    uint64_t over_window; /* calls during which more pages than the window's were open */
 };
 
 struct vmti_region {
@@ -187,14 +187,14 @@ struct vmti_region {
     struct vmti_counts counts;
     uint64_t changes;                 /* touches and upgrades so far */
     uint64_t opened_all_at;           /* ... when everything was opened; 0: not yet */
-    int64_t first_unknown;            /* number of the first call without a row */
+    int64_t first_unknown;            /* number of the first call without a row, or with a command that its row does */
+    uint64_t first_unknown_command;   /* ... not know: this command; 0 if it has no row */
     struct vmti_page *pages;          /* page map */
     struct vmti_slot *ring;           /* the FIFO; capacity a power of two */
     uint64_t ring_capacity, ring_head, ring_tail, ring_live;
     struct vmti_thread *threads;      /* by tid */
     struct vmti_thread *thread_free;
     struct vmti_thread *pinning;      /* threads that hold pins */
-    uint64_t pinned_pages;            /* open only because they are pinned */
     uintptr_t brk;                    /* end of the brk heap */
     uint64_t mappings;                /* that the process had at the region's begin */
     uint64_t mappings_limit;          /* that it may have (vm.max_map_count), less a reserve */

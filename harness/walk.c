@@ -22,9 +22,6 @@ enum {
 
 static const uint64_t address_end = (uint64_t)1 << VMTI_ADDRESS_BITS;
 
-static _Atomic bool unknown_seen;
-static struct vmti_unknown first_unknown = {.nr = -1};
-
 static uint64_t min_of(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
@@ -288,8 +285,8 @@ static void walk_mmsg(struct vmti_walk *w, uint64_t addr, uint64_t count, bool w
 
 /* ------------------------------------------------------------------------------------------- rows */
 
-/* The length that a row gives, in bytes. 0: none, or one that the kernel refuses. */
-static uint64_t length_of(struct vmti_walk *w, const struct vmti_arg *a)
+/* The length that a row gives a buffer at addr, in bytes. 0: none, or one that the kernel refuses. */
+static uint64_t length_of(struct vmti_walk *w, const struct vmti_arg *a, uint64_t addr)
 {
     uint64_t value = w->call->args[a->arg], length;
     int32_t number;
@@ -307,7 +304,7 @@ static uint64_t length_of(struct vmti_walk *w, const struct vmti_arg *a)
         length = (int32_t)value > 0 ? (uint64_t)(int32_t)value * a->unit : 0;
         break;
     case VMTI_LEN_COUNT:
-        return (int64_t)value < 0 || value > address_end ? 0 : min_of(value, VMTI_MAX_RW_COUNT);
+        return is_user_range(addr, value) ? min_of(value, VMTI_MAX_RW_COUNT) : 0;
     case VMTI_LEN_FDSET: /* fs/select.c: FDS_BYTES, of at most as many as the process has a table for */
         return (int32_t)value > 0 ? (min_of(value & INT32_MAX, VMTI_NR_OPEN_MAX) + 63) / 64 * 8 : 0;
     case VMTI_LEN_NODES:
@@ -351,15 +348,15 @@ static void walk_arg(struct vmti_walk *w, unsigned i)
     switch ((enum vmti_arg_kind)a->kind) {
     case VMTI_ARG_IN:
         if (a->done == VMTI_DONE_RECORDED)
-            vmti_walk_in(w, value, length_of(w, a));
+            vmti_walk_in(w, value, length_of(w, a, value));
         else
-            set_done(vmti_walk_in_done(w, value, length_of(w, a)), w, a);
+            set_done(vmti_walk_in_done(w, value, length_of(w, a, value)), w, a);
         break;
     case VMTI_ARG_OUT:
-        set_done(vmti_walk_out(w, value, length_of(w, a)), w, a);
+        set_done(vmti_walk_out(w, value, length_of(w, a, value)), w, a);
         break;
     case VMTI_ARG_INOUT:
-        set_done(vmti_walk_inout(w, value, length_of(w, a)), w, a);
+        set_done(vmti_walk_inout(w, value, length_of(w, a, value)), w, a);
         break;
     case VMTI_ARG_STR:
         vmti_walk_string(w, value, a->most);
@@ -472,15 +469,9 @@ uint64_t vmti_span_done(struct vmti_region *r, const struct vmti_thread *t, cons
 
 void vmti_note_unknown(struct vmti_walk *w, uint64_t command)
 {
-    if (!w->region->counts.unknown_calls++)
-        w->region->first_unknown = w->call->nr;
-    if (atomic_exchange(&unknown_seen, true))
+    struct vmti_region *r = w->region;
+    if (r->counts.unknown_calls++)
         return;
-    first_unknown.command = command;
-    first_unknown.nr = w->call->nr;
-}
-
-struct vmti_unknown vmti_first_unknown(void)
-{
-    return first_unknown;
+    r->first_unknown = w->call->nr;
+    r->first_unknown_command = command;
 }

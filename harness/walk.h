@@ -35,14 +35,6 @@ VMTI_HIDDEN bool vmti_walk_call(struct vmti_region *r, struct vmti_thread *t, co
 VMTI_HIDDEN uint64_t vmti_span_done(struct vmti_region *r, const struct vmti_thread *t, const struct vmti_span *span,
                                     int64_t result);
 
-/* The first command of a call that has a row, but whose rule does not know the command. */
-struct vmti_unknown {
-    int64_t nr; /* -1: there was none */
-    uint64_t command;
-};
-
-VMTI_HIDDEN struct vmti_unknown vmti_first_unknown(void);
-
 /* ------------------------------------------------------------------------------- for the rules in walk_by*.c */
 
 /* Walks what argument i of the call, and the WITH arguments that refer to it, reach. */

@@ -169,11 +169,10 @@ static struct vmti_page *ring_pop(struct vmti_region *r)
     return slot->entry;
 }
 
-static void note_peak(struct vmti_region *r)
+static void note_open(struct vmti_region *r, uint64_t pages)
 {
-    uint64_t open = r->ring_live + r->pinned_pages;
-    if (open > r->counts.peak_open)
-        r->counts.peak_open = open;
+    if (pages > r->counts.peak_open)
+        r->counts.peak_open = pages;
 }
 
 /* ------------------------------------------------------------------------------------------- touches */
@@ -239,7 +238,7 @@ static void touch_page(struct vmti_region *r, struct vmti_thread *t, uint64_t pa
         evicted->state &= (uint8_t)~(VMTI_PAGE_IN_WINDOW | VMTI_PAGE_WRITABLE);
         r->counts.evictions++;
     }
-    note_peak(r);
+    note_open(r, r->ring_live);
     if (entry->owner)
         vmti_trace_put_owner(r, entry->owner);
     vmti_trace_put_touch(r, VMTI_REC_TOUCH, record_flags(flags, r->track_writes) | (evicted ? VMTI_REC_EVICT : 0), page,
@@ -322,17 +321,12 @@ struct vmti_span *vmti_pin(struct vmti_region *r, struct vmti_thread *t, uintptr
     if (!vmti_any_tracked(start, end))
         return NULL;
     bool must_open = false;
-    uint64_t closed = 0;
     uint64_t page = page_of(start), limit = page_end(end), length;
-    while ((length = vmti_dir_next_run(&page, limit, VMTI_DIR_TRACKED, 0)))
-        for (; length; length--, page++) {
+    while (!must_open && (length = vmti_dir_next_run(&page, limit, VMTI_DIR_TRACKED, 0)))
+        for (; length && !must_open; length--, page++) {
             struct vmti_page *entry = vmti_pagemap_find(r, page);
-            if (!entry || !(entry->state & VMTI_PAGE_IN_WINDOW)) {
-                closed++;
-                must_open = true;
-            } else if (writes && !(entry->state & VMTI_PAGE_WRITABLE)) {
-                must_open = true;
-            }
+            must_open = !entry || !(entry->state & VMTI_PAGE_IN_WINDOW) ||
+                        (writes && !(entry->state & VMTI_PAGE_WRITABLE));
         }
     struct vmti_span *span = add_span(r, t);
     if (vmti_unlikely(!span)) {
@@ -343,15 +337,29 @@ struct vmti_span *vmti_pin(struct vmti_region *r, struct vmti_thread *t, uintptr
     span->end = end;
     span->writes = writes;
     span->opened = must_open;
-    if (must_open) {
-        r->pinned_pages += closed;
-        if (closed > r->window)
-            t->over_window = true;
-        note_peak(r);
+    if (must_open)
         vmti_settle(r, start, end);
-        r->pinned_pages -= closed; /* counted for the peak only: they are in the window once they are recorded */
-    }
     return span;
+}
+
+void vmti_note_pinned(struct vmti_region *r, struct vmti_thread *t)
+{
+    uint64_t only_pinned = 0;
+    for (struct vmti_span_block *block = t->spans; block; block = block->next)
+        for (uint32_t i = 0; i < block->used; i++) {
+            const struct vmti_span *span = &block->spans[i];
+            if (!span->opened)
+                continue;
+            uint64_t page = page_of(span->start), limit = page_end(span->end), length;
+            while ((length = vmti_dir_next_run(&page, limit, VMTI_DIR_TRACKED, 0)))
+                for (; length; length--, page++) {
+                    struct vmti_page *entry = vmti_pagemap_find(r, page);
+                    only_pinned += !entry || !(entry->state & VMTI_PAGE_IN_WINDOW);
+                }
+        }
+    note_open(r, r->ring_live + only_pinned);
+    if (r->ring_live + only_pinned > r->window)
+        r->counts.over_window++;
 }
 
 void vmti_unpin_all(struct vmti_region *r, struct vmti_thread *t, int64_t result)

@@ -33,6 +33,9 @@ VMTI_HIDDEN void vmti_touch(struct vmti_region *r, struct vmti_thread *t, uintpt
 VMTI_HIDDEN struct vmti_span *vmti_pin(struct vmti_region *r, struct vmti_thread *t, uintptr_t start, uintptr_t end,
                                        bool writes);
 
+/* The walk of t's call is over: counts the pages that it keeps open beside the window's. */
+VMTI_HIDDEN void vmti_note_pinned(struct vmti_region *r, struct vmti_thread *t);
+
 /* The call of t has returned `result`: records what it touched, then closes what is not in the window. */
 VMTI_HIDDEN void vmti_unpin_all(struct vmti_region *r, struct vmti_thread *t, int64_t result);
 

@@ -133,6 +133,9 @@ VMT_API uint64_t vmt_report_syscalls_walked(const vmt_report *report);  /* ... f
 VMT_API uint64_t vmt_report_dropped_regions(const vmt_report *report);  /* regions left open before this one */
 VMT_API const char *vmt_report_trace_path(const vmt_report *report);    /* NULL if the trace is in memory */
 
+/* Has vmt_track() ever been given this label? */
+VMT_API bool vmt_report_has_label(const vmt_report *report, const char *label);
+
 /* Distinct pages touched of those labelled `label` by vmt_track(). 0 if there is no such label. */
 VMT_API uint64_t vmt_report_label_pages(const vmt_report *report, const char *label);
 
