@@ -16,6 +16,7 @@
 #include "../harness/tell.h"
 #include "../harness/trace_format.h"
 #include "../harness/trace_write.h"
+#include "../harness/window.h"
 #include "../harness/wrap.h"
 
 enum { STACK_BYTES = 256 * 1024, TLS_BYTES = 8192 };
@@ -139,6 +140,7 @@ static void finish(struct vmti_catcher *c)
         .first_unknown_command = r->first_unknown_command,
     };
     trailer.end_time = (vmti_os_now(CLOCK_MONOTONIC) - r->trace.start_ns) / VMTI_TRACE_TIME_UNIT;
+    vmti_name_pages(r);
     vmti_trace_finish(r, &trailer);
     if (!lost)
         atomic_store(&r->state, VMTI_ENDED);

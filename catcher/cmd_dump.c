@@ -112,14 +112,21 @@ static void drop(struct window *window, uint64_t page, uint64_t pages)
 
 /* ------------------------------------------------------------------------------------------- lines */
 
+/* Whose pages are: as the trace has told up to now, and in all. A page may be touched before it tells whose it is. */
+struct owners {
+    struct vmti_page_owners now, all;
+};
+
 static void print_touch(const struct vmti_trace_reader *reader, const struct vmti_event *event,
-                        const struct vmti_page_owners *owners, const struct window *window)
+                        const struct owners *owners, const struct window *window)
 {
     uint64_t page_size = reader->header.page_size;
     char access = reader->header.flags & VMTI_TRACE_HAS_WRITES ? event->write ? 'w' : 'r' : '-';
     printf("%" PRIu64 " %" PRIu64 " %" PRIu32 " %c %c 0x%" PRIx64 " ", event->touch, event->time_ns, event->thread,
            access, event->syscall ? 'S' : 'P', event->page * page_size);
-    const struct vmti_trace_owner *owner = vmti_page_owners_find(owners, event->page);
+    const struct vmti_trace_owner *owner = vmti_page_owners_find(&owners->now, event->page);
+    if (!owner)
+        owner = vmti_page_owners_find(&owners->all, event->page);
     if (!owner) {
         putchar('-');
     } else {
@@ -139,10 +146,14 @@ static void print_touch(const struct vmti_trace_reader *reader, const struct vmt
 /* 0, or -ENOMEM. Stops where stdout fails. */
 static int dump_text(struct vmti_trace_reader *reader)
 {
-    struct vmti_page_owners owners = {0};
+    struct owners owners = {0};
     struct window window = {0};
     struct vmti_event event;
     int error = 0;
+    while (!error && vmti_trace_read_next(reader, &event))
+        if (event.kind == VMTI_REC_OWNER)
+            error = vmti_page_owners_add(&owners.all, &event);
+    vmti_trace_read_rewind(reader);
     while (!error && !ferror(stdout) && vmti_trace_read_next(reader, &event)) {
         switch (event.kind) {
         case VMTI_REC_TOUCH:
@@ -156,7 +167,7 @@ static int dump_text(struct vmti_trace_reader *reader)
             drop(&window, event.page, event.pages);
             break;
         case VMTI_REC_OWNER:
-            error = vmti_page_owners_add(&owners, &event);
+            error = vmti_page_owners_add(&owners.now, &event);
             break;
         default:
             break;
@@ -165,7 +176,8 @@ static int dump_text(struct vmti_trace_reader *reader)
     int output = errno; /* of stdout, for the caller */
     while (window.fifo)
         leave(&window, window.fifo);
-    vmti_page_owners_free(&owners);
+    vmti_page_owners_free(&owners.now);
+    vmti_page_owners_free(&owners.all);
     errno = output;
     return error;
 }

@@ -10,7 +10,7 @@ struct vmti_page {
     uint64_t page;       /* address >> VMTI_PAGE_SHIFT */
     uint64_t changed_at; /* the region's count of changes when it was last touched or upgraded */
     uint32_t touches;    /* 0 only while it is being made */
-    uint32_t owner;      /* at the first touch */
+    uint32_t owner;      /* the first that was known at a touch, or at the end */
     uint8_t state;       /* VMTI_PAGE_* */
     UT_hash_handle hh;
 };

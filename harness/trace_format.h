@@ -25,7 +25,8 @@
  *   UPGRADE  first write of a page in the window that was opened for reading: fields and flags as TOUCH
  *   DROP     pages left the window without eviction (unmapped, moved, discarded), each of them from the window:
  *            page: zigzag delta, count: varint (pages in a row, the delta base of the next record is the first)
- *   OWNER    an allocation or tracked range, before the first touch of a page of it, and again if it has grown since:
+ *   OWNER    an allocation or tracked range: before a touch of a page of it, and again if it has grown since; or, where
+ *            pages were touched before their allocation had returned, at the trace's end:
  *            index: varint, first page: varint, pages: varint, bytes: varint, site: varint (address of the return
  *            from the allocating call; 0 unknown), label length: varint, label bytes (at most VMTI_TRACE_LABEL_MAX).
  *            A page belongs to the last owner recorded for it; a record that repeats an index adds its new pages alone.

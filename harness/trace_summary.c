@@ -151,6 +151,7 @@ void vmti_page_owners_free(struct vmti_page_owners *map)
 struct page {
     uint64_t page;
     bool written;
+    bool owned; /* counted for its owner */
     UT_hash_handle hh;
 };
 
@@ -193,6 +194,16 @@ static struct thread *get_thread(struct pass *pass, uint32_t index)
     return pass->last_thread = thread;
 }
 
+/* A page may be touched before the trace tells whose it is: an allocator writes its header before it returns. */
+static void count_for_owner(struct vmti_trace_summary *summary, struct page *page)
+{
+    struct vmti_trace_owner *owner = page->owned ? NULL : vmti_page_owners_find(&summary->owners, page->page);
+    if (owner) {
+        owner->touched++;
+        page->owned = true;
+    }
+}
+
 static int count_access(struct pass *pass, const struct vmti_event *event)
 {
     struct vmti_trace_summary *summary = pass->summary;
@@ -208,17 +219,15 @@ static int count_access(struct pass *pass, const struct vmti_event *event)
             if (!page)
                 return -ENOMEM;
             page->page = event->page;
-            page->written = false;
+            page->written = page->owned = false;
             HASH_ADD(hh, pass->pages, page, sizeof page->page, page);
             if (!page->hh.tbl) {
                 free(page);
                 return -ENOMEM;
             }
             summary->footprint++;
-            struct vmti_trace_owner *owner = vmti_page_owners_find(&summary->owners, event->page);
-            if (owner)
-                owner->touched++;
         }
+        count_for_owner(summary, page);
     }
     if (page && !page->written && (event->write || event->kind == VMTI_REC_UPGRADE)) {
         page->written = true;
@@ -304,6 +313,7 @@ int vmti_trace_summarize(struct vmti_trace_reader *reader, struct vmti_trace_sum
     struct page *page, *next_page;
     HASH_ITER(hh, pass.pages, page, next_page)
     {
+        count_for_owner(summary, page);
         HASH_DEL(pass.pages, page);
         free(page);
     }

@@ -214,10 +214,10 @@ static void touch_page(struct vmti_region *r, struct vmti_thread *t, uint64_t pa
         return;
     }
 
-    if (!entry->touches) {
-        entry->owner = word & VMTI_DIR_OWNER;
+    if (!entry->touches)
         r->counts.footprint++;
-    }
+    if (!entry->owner)
+        entry->owner = word & VMTI_DIR_OWNER;
     r->counts.touches++;
     if (flags & VMTI_TOUCH_SYSCALL)
         r->counts.syscall_touches++;
@@ -284,6 +284,16 @@ void vmti_drop_range(struct vmti_region *r, uintptr_t start, uintptr_t end)
                 run = 0;
             }
         }
+    }
+}
+
+void vmti_name_pages(struct vmti_region *r)
+{
+    for (struct vmti_page *entry = r->pages; entry; entry = entry->hh.next) {
+        if (!entry->owner)
+            entry->owner = vmti_dir_get(entry->page) & VMTI_DIR_OWNER;
+        if (entry->owner)
+            vmti_trace_put_owner(r, entry->owner);
     }
 }
 

@@ -46,6 +46,9 @@ VMTI_HIDDEN void vmti_settle(struct vmti_region *r, uintptr_t start, uintptr_t e
 /* The pages of [start, end) leave the window without eviction, and are left as they are. */
 VMTI_HIDDEN void vmti_drop_range(struct vmti_region *r, uintptr_t start, uintptr_t end);
 
+/* At the region's end: finds the owners of pages that were touched before their allocation had returned. */
+VMTI_HIDDEN void vmti_name_pages(struct vmti_region *r);
+
 /* Opens every tracked page with the protection that the program asked for. */
 VMTI_HIDDEN void vmti_open_all(struct vmti_region *r);
 
