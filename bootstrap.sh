@@ -123,44 +123,6 @@ build() {
     cmake --build build -j "$(processors)"
 }
 
-# Runs a command of the demonstration after showing it.
-show() {
-    printf '\n$ %s\n' "$*"
-    "$@"
-}
-
-# The same for a command that is expected to fail, but not to crash.
-show_failure() {
-    status=0
-    show "$@" || status=$?
-    if [ $status -eq 0 ] || [ $status -ge 126 ]; then
-        die "$1 was expected to fail, and ended with status $status"
-    fi
-}
-
-demo() {
-    trace=build/demo/sqlite3.vmt
-    script=tests/integration/programs/sqlite3.sql
-    mkdir -p build/demo
-
-    say "a budget that holds: look-ups in an array and in a list (examples/lookup)"
-    show build/examples/lookup/lookup_held
-
-    say "the same test after the table became a list: its budget is broken"
-    show_failure build/examples/lookup/lookup_broken
-
-    say "a whole program: sqlite3 fills, indexes and joins three tables"
-    printf '\n$ build/bin/vmtrace run -n 64 -o %s -- sqlite3 :memory: <%s\n' "$trace" "$script"
-    rm -f "$trace"
-    # The script ends with a mistake on purpose, which sqlite3 reports and answers with a status of its own.
-    build/bin/vmtrace run -n 64 -o "$trace" -- sqlite3 :memory: <"$script" || echo "(sqlite3 ended with status $?)"
-    show build/bin/vmtrace report "$trace"
-    show build/bin/vmtrace report --json "$trace"
-    printf '\n$ build/bin/vmtrace dump %s | head\n' "$trace"
-    build/bin/vmtrace dump "$trace" | sed -n '1,10p'
-    say "the demonstration is over; the trace is $trace"
-}
-
 run_tests() {
     say "building with clang in build/clang-werror/"
     configure clang-werror
@@ -205,7 +167,7 @@ build)
 demo)
     deps $packages_to_build $packages_to_demo
     build
-    demo
+    examples/demo.sh "$PWD/build"
     ;;
 test)
     deps $packages_to_build $packages_to_test

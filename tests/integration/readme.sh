@@ -1,0 +1,53 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# readme.sh BUILD: what README.md shows is what happens. Its example is the one that is built, the failure that it shows is
+# the failure that comes, and the commands that it names run.
+set -eu
+
+source=$(cd "$(dirname "$0")/../.." && pwd)
+build=$1
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+fail() {
+    printf 'readme.sh: %s\n' "$*" >&2
+    exit 1
+}
+
+# The text between the first ```LANGUAGE and ``` after line PATTERN.
+block() {
+    awk -v language="$1" -v pattern="$2" '
+        index($0, pattern) { armed = 1 }
+        inside && /^```$/ { exit }
+        inside { print }
+        armed && $0 == "```" language { inside = 1 }' "$source/README.md"
+}
+
+block c '## Ten lines' >"$folder/readme.c"
+awk '/README: end/ { exit } inside { print } /README: begin/ { inside = 1 }' \
+    "$source/examples/budget/budget_test.c" >"$folder/example.c"
+[ -s "$folder/example.c" ] || fail "the example has no marked part"
+diff -u "$folder/example.c" "$folder/readme.c" || fail "the README's example is not examples/budget"
+
+# Offsets in the code differ from compiler to compiler.
+block text 'so the test fails' | sed 's/+0x[0-9a-f]*/+0x…/' >"$folder/readme.txt"
+"$build/examples/budget/budget_test" >"$folder/out" 2>&1 && fail "the README's example was expected to fail"
+sed -n '/^touched/,/new_items/p' "$folder/out" | sed 's/+0x[0-9a-f]*/+0x…/' >"$folder/example.txt"
+diff -u "$folder/readme.txt" "$folder/example.txt" || fail "the failure is not the one that the README shows"
+
+# The commands, each from the checkout as a reader would, with the file going elsewhere.
+command -v sqlite3 >/dev/null || {
+    echo "sqlite3 is not installed"
+    exit 77
+}
+cd "$source"
+block sh '## A whole program' | sed "s,sqlite3\.vmt,$folder/&,g" >"$folder/commands"
+grep -q 'vmtrace run' "$folder/commands" || fail "the README shows no vmtrace run"
+PATH=$build/bin:$PATH sh -eu "$folder/commands" >"$folder/out" || fail "a command of the README failed"
+[ "$("$build/bin/vmtrace" dump --format=hex "$folder/sqlite3.vmt" | wc -l)" -gt 100 ] || fail "the trace is empty"
+
+# Every option of the table is one that vmt_config_init reads.
+for variable in $(grep -o '`VMT_[A-Z]*`' README.md | tr -d '`' | sort -u); do
+    grep -q "\"$variable\"" harness/config.c || fail "README names $variable, which nothing reads"
+done
