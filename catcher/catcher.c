@@ -184,6 +184,8 @@ static int run(void *region)
     if (start_tracing(&c)) {
         /* Leaves the threads as they are: an exit of the tracer detaches them. */
         vmti_threads_release(&c);
+        if (r->trace.fd >= 0)
+            vmti_sys(SYS_ftruncate, r->trace.fd, 0, 0, 0, 0, 0); /* no trace rather than an empty one */
         set_state(r, VMTI_FAILED);
         vmti_sys(SYS_exit_group, 1, 0, 0, 0, 0, 0);
     }

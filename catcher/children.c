@@ -81,14 +81,23 @@ static long call_in_child(pid_t tid, vmti_regs *regs, uint64_t syscall_ip, long 
     return vmti_regs_result(regs);
 }
 
+/* Opens pages of the copy. Threads of P may have mapped more since the fork: what is not there is left out, by halves. */
+static long open_run(pid_t tid, vmti_regs *regs, uint64_t syscall_ip, uint64_t page, uint64_t length, int prot)
+{
+    long error = call_in_child(tid, regs, syscall_ip, SYS_mprotect, page << VMTI_PAGE_SHIFT, length << VMTI_PAGE_SHIFT,
+                               (uint64_t)prot, 0);
+    if (error != -ENOMEM || length == 1)
+        return error;
+    error = open_run(tid, regs, syscall_ip, page, length / 2, prot);
+    return error == -ESRCH ? error : open_run(tid, regs, syscall_ip, page + length / 2, length - length / 2, prot);
+}
+
 /* Opens the pages of the copy and gives it the program's handlers. False: the child is gone. */
 static bool open_copy(struct vmti_region *r, pid_t tid, vmti_regs *regs, uint64_t syscall_ip)
 {
     uint64_t page = 0, length;
     while ((length = vmti_dir_next_run(&page, UINT64_MAX, VMTI_DIR_TRACKED, VMTI_DIR_PROT))) {
-        int prot = vmti_dir_prot(vmti_dir_get(page));
-        if (call_in_child(tid, regs, syscall_ip, SYS_mprotect, page << VMTI_PAGE_SHIFT, length << VMTI_PAGE_SHIFT,
-                          (uint64_t)prot, 0) == -ESRCH)
+        if (open_run(tid, regs, syscall_ip, page, length, vmti_dir_prot(vmti_dir_get(page))) == -ESRCH)
             return false;
         page += length;
     }

@@ -239,6 +239,11 @@ int vmti_threads_attach(struct vmti_catcher *c)
             return c->r->error = -ESRCH;
     } while (found);
     for (struct vmti_thread *t = c->r->threads; t; t = t->hh.next) {
+        struct ptrace_syscall_info info;
+        if (vmti_ptrace(PTRACE_GET_SYSCALL_INFO, t->tid, sizeof info, (uintptr_t)&info) == -EIO) { /* before Linux 5.3 */
+            c->r->error_step = VMTI_STEP_SEIZE;
+            return c->r->error = -EIO;
+        }
         vmti_regs regs;
         if (!vmti_ptrace_get_regs(t->tid, &regs))
             t->tls = vmti_regs_tls(&regs);

@@ -39,6 +39,32 @@ void vmti_forget(struct vmti_region *r, uintptr_t start, uintptr_t end)
     set_words(r, start, end, UINT32_MAX, 0);
 }
 
+/*
+ * A call is about to unmap [start, end). When it has returned, another thread may have mapped something there, and that
+ * thread's stop may be answered before this one's. So what the call takes away is marked now, and forgotten then only
+ * where the mark is still there.
+ */
+static void begin_to_forget(struct vmti_region *r, uintptr_t start, uintptr_t end)
+{
+    vmti_drop_range(r, start, end);
+    uint64_t page = start >> VMTI_PAGE_SHIFT, limit = end >> VMTI_PAGE_SHIFT, length;
+    while ((length = vmti_dir_next_run(&page, limit, UINT32_MAX, 0))) {
+        vmti_dir_set(page, page + length - 1, VMTI_DIR_LEAVING, VMTI_DIR_LEAVING);
+        page += length;
+    }
+}
+
+static void end_forgetting(struct vmti_region *r, uintptr_t start, uintptr_t end, bool unmapped)
+{
+    uint64_t page = start >> VMTI_PAGE_SHIFT, limit = end >> VMTI_PAGE_SHIFT, length;
+    while ((length = vmti_dir_next_run(&page, limit, VMTI_DIR_LEAVING, 0))) {
+        vmti_dir_set(page, page + length - 1, unmapped ? UINT32_MAX : VMTI_DIR_LEAVING, 0);
+        page += length;
+    }
+    if (!unmapped)
+        vmti_settle(r, start, end);
+}
+
 void vmti_exempt(struct vmti_region *r, uintptr_t start, uintptr_t end)
 {
     if (!vmti_any_tracked(start, end))
@@ -57,7 +83,7 @@ void vmti_adopt_heap(struct vmti_region *r, uintptr_t start, uintptr_t end, int 
     uint32_t value = VMTI_DIR_HEAP | (uint32_t)prot << VMTI_DIR_PROT_SHIFT;
     if (r->scope != VMT_SCOPE_RANGES)
         value |= VMTI_DIR_TRACKED | VMTI_DIR_KNOWN;
-    set_words(r, start, end, VMTI_DIR_HEAP | VMTI_DIR_PROT | VMTI_DIR_TRACKED | VMTI_DIR_KNOWN, value);
+    set_words(r, start, end, ~VMTI_DIR_OWNER & ~VMTI_DIR_RANGE, value);
     vmti_settle(r, start, end);
 }
 
@@ -104,7 +130,8 @@ static void before_mremap(struct vmti_region *r, struct vmti_thread *t)
     t->effect[0] = vmti_any_tracked(start, end);
     if (!t->effect[0])
         return;
-    vmti_drop_range(r, start, end);
+    begin_to_forget(r, start, end);
+    t->effect[1] = vmti_dir_get(start >> VMTI_PAGE_SHIFT) & ~VMTI_DIR_OWNER & ~VMTI_DIR_LEAVING;
     uint64_t page = start >> VMTI_PAGE_SHIFT, length;
     while ((length = vmti_dir_next_run(&page, end >> VMTI_PAGE_SHIFT, VMTI_DIR_TRACKED, VMTI_DIR_PROT))) {
         vmti_os_protect(page << VMTI_PAGE_SHIFT, (page + length) << VMTI_PAGE_SHIFT, vmti_dir_prot(vmti_dir_get(page)));
@@ -115,33 +142,22 @@ static void before_mremap(struct vmti_region *r, struct vmti_thread *t)
 static void after_mremap(struct vmti_region *r, struct vmti_thread *t, int64_t result)
 {
     uintptr_t old_start = page_down(t->call.args[0]), old_end = page_up(old_start + t->call.args[1]);
-    uint64_t flags = t->call.args[3];
     if (result < 0) {
         if (t->effect[0])
-            vmti_settle(r, old_start, old_end);
+            end_forgetting(r, old_start, old_end, false);
         return;
     }
     uintptr_t start = (uintptr_t)result, end = page_up(start + t->call.args[2]);
-    if (start != old_start && vmti_any_tracked(start, end))
+    bool moved = start != old_start;
+    if (moved && vmti_any_tracked(start, end))
         vmti_forget(r, start, end); /* MREMAP_FIXED replaced what was there */
     if (!t->effect[0])
         return;
-    /* The moved pages keep what they are, page by page; what was added is as the last of the old ones. */
-    uint32_t word = 0;
-    for (uintptr_t at = start; at < end; at += VMTI_PAGE_SIZE) {
-        if (old_start + (at - start) < old_end)
-            word = vmti_dir_get((old_start + (at - start)) >> VMTI_PAGE_SHIFT);
-        if (start != old_start || old_start + (at - start) >= old_end)
-            set_words(r, at, at + VMTI_PAGE_SIZE, UINT32_MAX, word & ~VMTI_DIR_OWNER);
-    }
-    if (start == old_start) {
-        if (end < old_end)
-            vmti_forget(r, end, old_end);
-    } else if (!(flags & MREMAP_DONTUNMAP)) {
-        vmti_forget(r, old_start, old_end);
-    } else {
-        vmti_settle(r, old_start, old_end);
-    }
+    /* One mapping has one protection and one kind of memory: what is there now is what the old range's start was. */
+    if (!moved && end < old_end)
+        vmti_forget(r, end, old_end);
+    end_forgetting(r, old_start, old_end, moved && !(t->call.args[3] & MREMAP_DONTUNMAP));
+    set_words(r, start, end, ~VMTI_DIR_OWNER, (uint32_t)t->effect[1]);
     vmti_settle(r, start, end);
 }
 
@@ -203,6 +219,9 @@ static void open_robust_list(struct vmti_region *r, struct vmti_thread *t, pid_t
 void vmti_effect_before(struct vmti_region *r, struct vmti_thread *t)
 {
     switch (t->row->effect) {
+    case VMTI_EFFECT_MUNMAP:
+        begin_to_forget(r, page_down(t->call.args[0]), page_up(t->call.args[0] + t->call.args[1]));
+        break;
     case VMTI_EFFECT_MREMAP:
         before_mremap(r, t);
         break;
@@ -249,14 +268,15 @@ void vmti_effect_after(struct vmti_region *r, struct vmti_thread *t, int64_t res
         after_mremap(r, t, failed ? -1 : result);
         return;
     }
+    if (effect == VMTI_EFFECT_MUNMAP) {
+        end_forgetting(r, page_down(t->call.args[0]), page_up(t->call.args[0] + t->call.args[1]), !failed);
+        return;
+    }
     if (failed)
         return;
     switch (effect) {
     case VMTI_EFFECT_MMAP:
         after_mmap(r, t, result);
-        break;
-    case VMTI_EFFECT_MUNMAP:
-        vmti_forget(r, page_down(t->call.args[0]), page_up(t->call.args[0] + t->call.args[1]));
         break;
     case VMTI_EFFECT_MPROTECT:
         after_mprotect(r, t);

@@ -84,11 +84,11 @@ int vmti_fail_region(const struct vmti_region *r)
     const char *why = strerror(-r->error);
     switch (r->error_step) {
     case VMTI_STEP_SEIZE:
-        if (r->error == -EPERM || r->error == -EACCES)
+        if (r->error == -EPERM || r->error == -EACCES || r->error == -ENOSYS)
             return seize_denied(r);
         if (r->error == -EIO || r->error == -EINVAL)
-            return vmti_fail(-ENOSYS, "cannot trace: this kernel does not know PTRACE_SEIZE with the options that the "
-                                      "catcher needs; Linux 5.3 or newer is required");
+            return vmti_fail(-ENOSYS, "cannot trace: this kernel lacks a ptrace request that the catcher needs; Linux 5.3 or "
+                                      "newer is required");
         return vmti_fail(r->error, "cannot trace: attaching failed (%s)", why);
     case VMTI_STEP_CLONE:
         return vmti_fail(r->error, "cannot start the catcher: %s; check the limits on processes (ulimit -u) and memory",

@@ -18,6 +18,7 @@
 #define VMTI_DIR_KNOWN (1u << 30)  /* the current region has decided about it: set with TRACKED, stays if that goes */
 #define VMTI_DIR_PROT_SHIFT 27     /* three bits: PROT_READ, _WRITE, _EXEC that the program asked for (tracked pages) */
 #define VMTI_DIR_PROT (7u << VMTI_DIR_PROT_SHIFT)
+#define VMTI_DIR_LEAVING (1u << 31) /* a call that unmaps it has begun */
 
 enum { VMTI_DIR_CHUNK_SHIFT = 18, VMTI_DIR_TOP = 1 << (VMTI_ADDRESS_BITS - VMTI_PAGE_SHIFT - VMTI_DIR_CHUNK_SHIFT) };
 

@@ -135,8 +135,18 @@ static struct vmti_region *end_current(struct vmti_region *r)
     return r;
 }
 
+/* Valgrind runs the program on a CPU of its own making, where a clone(CLONE_VM) is not what the kernel makes of it. */
+static bool under_valgrind(void)
+{
+    const char *preload = secure_getenv("LD_PRELOAD");
+    return preload && strstr(preload, "/vgpreload_");
+}
+
 static int begin_locked(const vmt_config *config, bool whole_program)
 {
+    if (under_valgrind())
+        return vmti_fail(-ENOTSUP, "vmt_begin: this process runs under Valgrind, where pages cannot be traced; run it "
+                                   "without, or skip the test");
     if (!vmti_wrap_in_use())
         return vmti_fail(-EINVAL, "malloc does not reach libvmt: another definition comes first in symbol order; link "
                                   "(or preload) libvmt before other allocators");

@@ -87,12 +87,11 @@ void vmti_walk_in(struct vmti_walk *w, uint64_t addr, uint64_t len)
     }
     if (!is_user_range(addr, len))
         return;
-    uint64_t first = addr >> VMTI_PAGE_SHIFT, end = ((addr + len - 1) >> VMTI_PAGE_SHIFT) + 1;
-    if (first >= w->in_first && end <= w->in_end)
+    if (addr >= w->in_start && addr + len <= w->in_end)
         return;
     vmti_span_counts(reach(w, addr, len, TOUCH), VMTI_DONE_RECORDED, 0);
-    w->in_first = first;
-    w->in_end = end;
+    w->in_start = addr;
+    w->in_end = addr + len;
 }
 
 struct vmti_span *vmti_walk_in_done(struct vmti_walk *w, uint64_t addr, uint64_t len)

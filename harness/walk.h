@@ -20,7 +20,7 @@ struct vmti_walk {
     bool reached;      /* a tracked page */
     int64_t entry;     /* of an array that the kernel works through one by one: what is walked belongs to this entry,
                         * and counts only if the result says that the kernel came so far; -1: no such array */
-    uint64_t in_first; /* pages of the last vmti_walk_in(), which need not be walked again */
+    uint64_t in_start; /* range of the last vmti_walk_in(), which need not be walked again */
     uint64_t in_end;
 };
 

@@ -323,6 +323,9 @@ static void memory_allocated_inside(void **state)
     for (int i = 0; i < 40; i++)
         wrong += p[i * PAGE] != (char)i;
     r[3999 * PAGE] = 1;
+    r = realloc((char *)r, 200 * PAGE); /* shrinks in place */
+    for (int i = 0; i < 200; i++)
+        wrong += r[i * PAGE] != (char)i;
     free((char *)r);
     free((char *)p);
     vmt_report *report = end();
