@@ -62,9 +62,13 @@ static void enter(struct vmti_catcher *c, struct vmti_thread *t, const struct pt
     struct vmti_region *r = c->r;
     t->in_call = true;
     t->row = NULL;
-    t->call.nr = (int64_t)info->entry.nr;
-    for (int i = 0; i < 6; i++)
-        t->call.args[i] = info->entry.args[i];
+    /* restart_syscall(2) goes on with the call before it, which was interrupted by a stop: that is still in t->call, for
+     * where a handler ran in between the call is not resumed (arch/x86/kernel/signal.c: EINTR). */
+    if (info->entry.nr != SYS_restart_syscall) {
+        t->call.nr = (int64_t)info->entry.nr;
+        for (int i = 0; i < 6; i++)
+            t->call.args[i] = info->entry.args[i];
+    }
     t->call.ip = info->instruction_pointer;
     t->call.sp = info->stack_pointer;
     if (is_own_call(r, &t->call)) {

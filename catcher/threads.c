@@ -156,16 +156,22 @@ static long seize_new(struct vmti_catcher *c)
 }
 
 /*
- * The thread has halted for our interrupt. If it was blocked in one of the few calls that return EINTR even when no
+ * The thread has halted for our interrupt. What call it was in is noted, for the kernel may resume that by restart_syscall,
+ * which does not say. If it was blocked in one of the few calls that return EINTR even when no
  * handler ran (epoll_wait, semop, sigtimedwait, …: signal(7), "Interruption of system calls"), it runs the call again;
  * the others are restarted by the kernel.
  */
 static void undo_interrupt(struct vmti_thread *t)
 {
     vmti_regs regs;
-    if (vmti_ptrace_get_regs(t->tid, &regs))
+    if (vmti_ptrace_get_regs(t->tid, &regs) || vmti_regs_nr(&regs) < 0)
         return;
-    if (vmti_regs_nr(&regs) >= 0 && vmti_regs_result(&regs) == -EINTR) {
+    if (vmti_regs_nr(&regs) != SYS_restart_syscall) {
+        t->call.nr = vmti_regs_nr(&regs);
+        for (unsigned i = 0; i < 6; i++)
+            t->call.args[i] = vmti_regs_arg(&regs, i);
+    }
+    if (vmti_regs_result(&regs) == -EINTR) {
         vmti_regs_rerun(&regs);
         vmti_ptrace_set_regs(t->tid, &regs);
     }

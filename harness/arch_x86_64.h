@@ -51,7 +51,7 @@ static inline void vmti_regs_rerun(vmti_regs *r)
     r->rax = r->orig_rax;
 }
 
-/* Offset of argument i (0..5) of a system call in `struct user`, for PTRACE_POKEUSER. */
+/* Offset of argument i (0..5) of a system call in `struct user`, for PTRACE_POKEUSER, and in vmti_regs. */
 static inline unsigned long vmti_arg_offset(unsigned i)
 {
     static const unsigned short offset[6] = {
@@ -60,6 +60,11 @@ static inline unsigned long vmti_arg_offset(unsigned i)
         __builtin_offsetof(struct user_regs_struct, r8),  __builtin_offsetof(struct user_regs_struct, r9),
     };
     return offset[i];
+}
+
+static inline uint64_t vmti_regs_arg(const vmti_regs *r, unsigned i)
+{
+    return *(const unsigned long long *)((const char *)r + vmti_arg_offset(i));
 }
 
 /* Did the access that a signal frame is for write? (Bit 1 of the page fault's error code.) Needs <ucontext.h> with

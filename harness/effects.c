@@ -247,6 +247,10 @@ void vmti_effect_before(struct vmti_region *r, struct vmti_thread *t)
             vmti_exempt(r, stack[0], stack[0] + stack[2]);
         break;
     }
+    case VMTI_EFFECT_MSEAL:
+        /* Sealed pages keep their protection for good (mm/mseal.c), so they stay open. */
+        vmti_exempt(r, page_down(t->call.args[0]), page_up(t->call.args[0] + t->call.args[1]));
+        break;
     case VMTI_EFFECT_RETAINED:
         /* set_tid_address, set_robust_list, rseq: the kernel keeps the address and comes back to it without a call. */
         vmti_exempt(r, t->call.args[0], t->call.args[0] + VMTI_RETAINED_BYTES);

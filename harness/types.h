@@ -92,6 +92,7 @@ struct vmti_span {
     uint32_t after;       /* a result below this says that the call did not come as far as this span */
     int64_t base;         /* bytes of the number that lie before this span, where one number fills several in turn */
     uintptr_t at;         /* PTR: where the number is */
+    uint64_t evictions;   /* of the region, when it was pinned */
 };
 
 enum { VMTI_SPANS_PER_BLOCK = 62 };

@@ -325,7 +325,7 @@ enum {
 /* Processors that a value of a per-CPU map has a part for: the last number in a list of ranges, and one more. */
 static uint64_t possible_cpus(void)
 {
-    char text[64];
+    char text[64] = "";
     long file = vmti_os_open("/sys/devices/system/cpu/possible", O_RDONLY | O_CLOEXEC, 0);
     if (file < 0)
         return 1;
@@ -609,7 +609,7 @@ void vmti_walk_ptrace(struct vmti_walk *w, unsigned i)
             vmti_walk_in(w, data, VMTI_SIZEOF_sigset);
         break;
     case SECCOMP_GET_FILTER: /* the result is the number of instructions; addr is which filter */
-        vmti_span_counts(vmti_walk_out(w, data, INSTRUCTIONS_MAX * INSTRUCTION), VMTI_DONE_RET, INSTRUCTION);
+        vmti_span_counts(vmti_walk_out(w, data, (uint64_t)INSTRUCTIONS_MAX * INSTRUCTION), VMTI_DONE_RET, INSTRUCTION);
         break;
     case SECCOMP_GET_METADATA:
         vmti_walk_inout(w, data, addr < METADATA ? addr : METADATA);

@@ -347,6 +347,7 @@ struct vmti_span *vmti_pin(struct vmti_region *r, struct vmti_thread *t, uintptr
     span->end = end;
     span->writes = writes;
     span->opened = must_open;
+    span->evictions = r->counts.evictions;
     if (must_open)
         vmti_settle(r, start, end);
     return span;
@@ -393,7 +394,8 @@ void vmti_unpin_all(struct vmti_region *r, struct vmti_thread *t, int64_t result
     t->pinning_next = NULL;
     for (struct vmti_span_block *block = first; block; block = block->next)
         for (uint32_t i = 0; i < block->used; i++)
-            if (block->spans[i].opened)
+            /* Also what was open before, if it may have left the window since: the pin kept it open. */
+            if (block->spans[i].opened || block->spans[i].evictions != r->counts.evictions)
                 vmti_settle(r, block->spans[i].start, block->spans[i].end);
     last->next = r->span_free;
     r->span_free = first;

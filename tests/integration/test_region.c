@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -412,6 +413,59 @@ static void short_reads_touch_little(void **state)
     free(p);
 }
 
+/* A page that was open already, and left the window while a call had it pinned, is closed after the call. */
+static void pinned_pages_close_when_they_have_left_the_window(void **state)
+{
+    (void)state;
+    char *p = new_pages(40);
+    int zero = open("/dev/zero", O_RDONLY);
+    assert_true(zero >= 0);
+    begin_heap(8);
+    struct iovec *vector = (struct iovec *)p;
+    vector[0] = (struct iovec){p + PAGE, 16 * PAGE};
+    ssize_t got = readv(zero, vector, 1);
+    (void)*(volatile char *)(p + 100); /* evicted by the call's own pages */
+    vmt_report *report = end();
+    assert_int_equal(got, 16 * PAGE);
+    assert_int_equal(vmt_report_touches(report), 18);
+    vmt_report_free(report);
+    close(zero);
+    free(p);
+}
+
+static int poll_result;
+
+static void *poll_nothing(void *argument)
+{
+    poll_result = poll(argument, 1, 500);
+    return NULL;
+}
+
+/* A call that was interrupted by our attaching, and that the kernel resumes by restart_syscall, finds its memory open. */
+static void interrupted_calls_are_resumed(void **state)
+{
+    (void)state;
+    char *p = new_pages(40);
+    struct pollfd *none = (struct pollfd *)p;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    none->fd = ends[0];
+    none->events = POLLIN;
+    pthread_t thread;
+    poll_result = 99;
+    pthread_create(&thread, NULL, poll_nothing, none);
+    usleep(100000);
+    begin_heap(8);
+    for (int i = 1; i < 40; i++)
+        p[i * PAGE]++; /* evicts the page with the pollfd, if it is not pinned */
+    pthread_join(thread, NULL);
+    vmt_report_free(end());
+    close(ends[0]);
+    close(ends[1]);
+    free(p);
+    assert_int_equal(poll_result, 0);
+}
+
 /* ------------------------------------------------------------------------------------------- threads, processes */
 
 enum { THREADS = 4, STEPS = 2000, SHARED_PAGES = 256 };
@@ -583,6 +637,8 @@ int main(void)
         cmocka_unit_test(discarded_pages_are_new),
         cmocka_unit_test(calls_into_closed_pages),
         cmocka_unit_test(short_reads_touch_little),
+        cmocka_unit_test(pinned_pages_close_when_they_have_left_the_window),
+        cmocka_unit_test(interrupted_calls_are_resumed),
         cmocka_unit_test(threads_lose_nothing),
         cmocka_unit_test(begin_and_end_beside_running_threads),
         cmocka_unit_test(forked_children_are_free),
