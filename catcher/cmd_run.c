@@ -406,9 +406,8 @@ static char **make_environment(const struct run *run)
     long added = -1;
     if (!env)
         return NULL;
+    used = 1; /* ours comes first, before one that the user may have */
     for (size_t i = 0; i < count; i++) {
-        if (strncmp(environ[i], RUN, sizeof RUN - 1) == 0)
-            continue;
         if (strncmp(environ[i], PRELOAD, sizeof PRELOAD - 1) != 0) {
             env[used++] = environ[i];
         } else if (!preload) { /* the first one counts: getenv(3) */
@@ -426,7 +425,7 @@ static char **make_environment(const struct run *run)
     if (asprintf(&order, "%s1;window=%" PRIu64 ";scope=%s;writes=%d;preload=%ld;trace=%s", RUN, run->config.window,
                  vmti_scope_name(run->config.scope), run->config.track_writes, added, run->trace) < 0)
         return NULL;
-    env[used] = order;
+    env[0] = order;
     return env;
 }
 

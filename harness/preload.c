@@ -76,8 +76,9 @@ __attribute__((constructor)) static void start_whole_program(void)
     const char *run = strchr(*variable, '=') + 1;
     vmt_config config;
     char window[24], scope[16], writes[4], preload[24], trace[4096];
-    const char *at = strncmp(run, "1;", 2) == 0 ? run + 2 : NULL;
-    at = at ? take(at, "window", window, sizeof window) : NULL;
+    if (strncmp(run, "1;window=", 9) != 0) /* not from `vmtrace run` */
+        return;
+    const char *at = take(run + 2, "window", window, sizeof window);
     at = at ? take(at, "scope", scope, sizeof scope) : NULL;
     at = at ? take(at, "writes", writes, sizeof writes) : NULL;
     at = at ? take(at, "preload", preload, sizeof preload) : NULL;

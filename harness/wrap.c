@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "owners.h"
@@ -122,7 +123,14 @@ static void *next_operator(const char *symbol)
 
 bool vmti_wrap_in_use(void)
 {
-    return dlsym(RTLD_DEFAULT, "malloc") == (void *)malloc;
+    /* The name malloc may be bound to another library's here, too: what counts is which object the first one lies in. */
+    Dl_info first, own;
+    if (!dladdr(dlsym(RTLD_DEFAULT, "malloc"), &first) || !dladdr((void *)vmti_wrap_in_use, &own))
+        return false;
+    /* A program that is not position-independent and takes the address of malloc has an entry of its own for it, which
+     * leads to the first definition after the program. */
+    bool in_program = getauxval(AT_PHDR) - (uintptr_t)first.dli_fbase < VMTI_PAGE_SIZE;
+    return first.dli_fbase == own.dli_fbase || in_program;
 }
 
 /* ------------------------------------------------------------------------------------------- notes */
