@@ -206,7 +206,7 @@ static int check_elf(int fd, const char *path, const struct stat *st)
     }
     if (!dynamic) {
         vmti_cmd_error("%s cannot be traced: it is statically linked, and a library cannot be preloaded into it; link "
-                       "it without -static and -static-pie, or with libvmt and call vmt_begin in it",
+                       "it without -static and -static-pie",
                        path);
         return VMTI_EXIT_RUN_FAILED;
     }
