@@ -218,8 +218,9 @@ enum { LARGE_BYTES = 64 * 1024, HEADER_BYTES = 64 };
 static __attribute__((noinline)) void forget_large(uintptr_t p)
 {
     size_t bytes = next.malloc_usable_size ? next.malloc_usable_size((void *)p) : 0;
+    /* Not the last page, if it is not all of this block: others may lie in it. */
     if (bytes >= LARGE_BYTES)
-        vmti_dir_set(p >> VMTI_PAGE_SHIFT, (p + bytes - 1) >> VMTI_PAGE_SHIFT, VMTI_DIR_HEAP | VMTI_DIR_OWNER, 0);
+        vmti_dir_set(p >> VMTI_PAGE_SHIFT, ((p + bytes) >> VMTI_PAGE_SHIFT) - 1, VMTI_DIR_HEAP | VMTI_DIR_OWNER, 0);
 }
 
 static inline void forget(const void *p)
@@ -296,6 +297,15 @@ static void *move_early(void *from, size_t bytes)
     return to;
 }
 
+/* A block was to be resized. If that failed, the old one is there still. */
+static inline void note_moved(void *p, size_t bytes, void *old, const void *site)
+{
+    if (vmti_likely(p != NULL))
+        note(p, bytes, site);
+    else if (old && bytes && next.malloc_usable_size)
+        note(old, next.malloc_usable_size(old), site);
+}
+
 PUBLIC void *realloc(void *old, size_t bytes)
 {
     if (vmti_unlikely(is_early(old)) || vmti_unlikely(!ready()))
@@ -303,7 +313,7 @@ PUBLIC void *realloc(void *old, size_t bytes)
     forget(old);
     INSIDE_ALLOCATOR;
     void *p = next.realloc(old, bytes);
-    note(p, bytes, SITE);
+    note_moved(p, bytes, old, SITE);
     return p;
 }
 
@@ -317,7 +327,7 @@ PUBLIC void *reallocarray(void *old, size_t count, size_t bytes)
     forget(old);
     INSIDE_ALLOCATOR;
     void *p = next.reallocarray ? next.reallocarray(old, count, bytes) : next.realloc(old, all);
-    note(p, all, SITE);
+    note_moved(p, all, old, SITE);
     return p;
 }
 
