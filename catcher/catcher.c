@@ -136,6 +136,7 @@ static void finish(struct vmti_catcher *c)
         .syscalls_walked = n->syscalls_walked,
         .unknown_calls = n->unknown_calls,
         .over_window = n->over_window,
+        .room = r->room,
         .first_unknown = r->first_unknown,
         .first_unknown_command = r->first_unknown_command,
     };

@@ -9,8 +9,10 @@
 #include <errno.h>
 #include <sched.h>
 
+#include "../harness/config.h"
 #include "../harness/effects.h"
 #include "../harness/pagedir.h"
+#include "../harness/window.h"
 #include "../harness/wrap.h"
 
 #ifndef CLONE_CLEAR_SIGHAND
@@ -156,6 +158,9 @@ static void start(struct vmti_catcher *c, struct vmti_thread *t)
         return;
     }
     t->other_process = !(t->clone_flags & CLONE_THREAD);
+    /* With too small a window threads could evict each other's pages for ever. */
+    if (!vmti_window_make_room(c->r, vmti_window_floor(c->r->counts.threads_now)))
+        vmti_lose(c->r, -ENOMEM, VMTI_STEP_MEMORY);
     vmti_regs regs;
     if (!vmti_ptrace_get_regs(t->tid, &regs)) {
         t->tls = vmti_regs_tls(&regs);

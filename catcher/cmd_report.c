@@ -40,6 +40,7 @@ static const char HELP[] =
     "    evictions, drops      pages that left the window for another; because they were unmapped, moved or discarded\n"
     "    upgrades              first writes of pages that had been opened for reading (write tracking)\n"
     "    window_pages, page_size, scope, track_writes   what was traced, in pages and bytes\n"
+    "    window_raised_to      window_pages, or more if threads were made that needed it\n"
     "    peak_open_pages       most pages open at once\n"
     "    threads               threads seen\n"
     "    threads_detail        [{index, tid, touches}] of those that touched something\n"
@@ -192,7 +193,10 @@ static void print_text(const struct report *report)
         printf("duration        %.6f s\n", (double)duration_ns(report) / 1e9);
     print_end(t);
     printf("complete        %s%s\n", s->complete ? "yes" : "no: ", s->reason);
-    printf("window          %" PRIu64 " pages of %" PRIu32 " bytes\n", h->window, h->page_size);
+    printf("window          %" PRIu64 " pages of %" PRIu32 " bytes", h->window, h->page_size);
+    if (t && t->room > h->window)
+        printf(", raised to %" PRIu64 " for the number of threads", t->room);
+    putchar('\n');
     printf("scope           %s\n", vmti_scope_name((vmt_scope)h->scope));
     printf("touches         %" PRIu64 ": %" PRIu64 " by the program, %" PRIu64 " by system calls\n", s->touches,
            s->program_touches, s->syscall_touches);
@@ -350,6 +354,7 @@ static int print_json(const struct report *report)
     set(&o, "drops", number(s->drops));
     set(&o, "upgrades", number(s->upgrades));
     set(&o, "window_pages", number(h->window));
+    set(&o, "window_raised_to", t ? number(t->room) : json_null());
     set(&o, "page_size", number(h->page_size));
     set(&o, "scope", json_string(vmti_scope_name((vmt_scope)h->scope)));
     set(&o, "track_writes", json_boolean(writes));

@@ -17,6 +17,7 @@
 #include "error.h"
 #include "os.h"
 #include "report.h"
+#include "window.h"
 #include "wrap.h"
 
 /* The open region. `changing` is held by a thread inside vmt_begin or vmt_end. */
@@ -104,12 +105,7 @@ static struct vmti_region *new_region(const vmt_config *config, bool whole_progr
     r->mappings_limit = vmti_mappings_limit();
     r->pid = getpid();
     r->begin_tid = (pid_t)vmti_sys(SYS_gettid, 0, 0, 0, 0, 0, 0);
-    uint64_t capacity = 16;
-    while (capacity < 2 * r->window)
-        capacity *= 2;
-    r->ring_capacity = capacity;
-    r->ring = vmti_arena_alloc(&r->arena, capacity * sizeof *r->ring);
-    bool ok = r->ring != NULL;
+    bool ok = vmti_window_make_room(r, r->window);
     if (config->trace_path && *config->trace_path)
         ok = ok && (r->trace_path = name_trace(&r->arena, config->trace_path));
     if (!ok) {

@@ -105,12 +105,13 @@ struct vmti_trace_trailer {
     uint64_t footprint, pages_written, evictions, upgrades, drops;
     uint64_t peak_open, threads;
     uint64_t syscalls, syscalls_walked, unknown_calls, over_window;
+    uint64_t room;                   /* the window at the end: larger than the header's if the threads needed it */
     int64_t first_unknown;           /* if unknown_calls: the number of the first of them, and the command that its row */
     uint64_t first_unknown_command;  /* does not know; 0 if there is no row */
 };
 
 _Static_assert(sizeof(struct vmti_trace_header) == 56, "part of the format");
 _Static_assert(sizeof(struct vmti_trace_block_header) == 40, "part of the format");
-_Static_assert(sizeof(struct vmti_trace_trailer) == 144, "part of the format");
+_Static_assert(sizeof(struct vmti_trace_trailer) == 152, "part of the format");
 
 #endif

@@ -191,6 +191,7 @@ struct vmti_region {
     int64_t first_unknown;            /* number of the first call without a row, or with a command that its row does */
     uint64_t first_unknown_command;   /* ... not know: this command; 0 if it has no row */
     struct vmti_page *pages;          /* page map */
+    uint64_t room;                    /* pages that the window holds now: more than `window` if the threads need it */
     struct vmti_slot *ring;           /* the FIFO; capacity a power of two */
     uint64_t ring_capacity, ring_head, ring_tail, ring_live;
     struct vmti_thread *threads;      /* by tid */

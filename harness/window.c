@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "arena.h"
 #include "os.h"
 #include "pagedir.h"
 #include "pagemap.h"
@@ -169,6 +170,29 @@ static struct vmti_page *ring_pop(struct vmti_region *r)
     return slot->entry;
 }
 
+bool vmti_window_make_room(struct vmti_region *r, uint64_t pages)
+{
+    if (pages <= r->room)
+        return true;
+    uint64_t capacity = 16;
+    while (capacity < 2 * pages)
+        capacity *= 2;
+    struct vmti_slot *ring = vmti_arena_alloc(&r->arena, capacity * sizeof *ring);
+    if (!ring)
+        return false;
+    if (r->ring) {
+        compact_ring(r);
+        for (uint64_t i = 0; i < r->ring_live; i++)
+            ring[i] = r->ring[(r->ring_head + i) & (r->ring_capacity - 1)];
+    }
+    r->ring = ring;
+    r->ring_capacity = capacity;
+    r->ring_head = 0;
+    r->ring_tail = r->ring_live;
+    r->room = pages;
+    return true;
+}
+
 static void note_open(struct vmti_region *r, uint64_t pages)
 {
     if (pages > r->counts.peak_open)
@@ -233,7 +257,7 @@ static void touch_page(struct vmti_region *r, struct vmti_thread *t, uint64_t pa
 
     ring_push(r, entry);
     struct vmti_page *evicted = NULL;
-    if (r->ring_live > r->window) {
+    if (r->ring_live > r->room) {
         evicted = ring_pop(r);
         evicted->state &= (uint8_t)~(VMTI_PAGE_IN_WINDOW | VMTI_PAGE_WRITABLE);
         r->counts.evictions++;
@@ -369,7 +393,7 @@ void vmti_note_pinned(struct vmti_region *r, struct vmti_thread *t)
                 }
         }
     note_open(r, r->ring_live + only_pinned);
-    if (r->ring_live + only_pinned > r->window)
+    if (r->ring_live + only_pinned > r->room)
         r->counts.over_window++;
 }
 

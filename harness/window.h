@@ -8,6 +8,9 @@
 
 #include "types.h"
 
+/* Makes room for `pages` in the window, if it has less; it never gets smaller again. False: no memory. */
+VMTI_HIDDEN bool vmti_window_make_room(struct vmti_region *r, uint64_t pages);
+
 /* Is the page tracked in the current region? */
 VMTI_HIDDEN bool vmti_is_tracked(uint64_t page);
 

@@ -125,6 +125,7 @@ VMT_API uint64_t vmt_report_pages_written(const vmt_report *report);    /* disti
 VMT_API uint64_t vmt_report_evictions(const vmt_report *report);        /* pages that left the window for another */
 VMT_API uint64_t vmt_report_peak_open(const vmt_report *report);        /* most pages open at once, pinned ones included */
 VMT_API uint64_t vmt_report_window(const vmt_report *report);           /* the window N */
+VMT_API uint64_t vmt_report_window_raised_to(const vmt_report *report); /* N, or more if new threads needed more */
 VMT_API vmt_scope vmt_report_scope(const vmt_report *report);
 VMT_API bool vmt_report_track_writes(const vmt_report *report);
 VMT_API uint64_t vmt_report_page_size(const vmt_report *report);        /* bytes */

@@ -483,12 +483,11 @@ static void *count_up(void *argument)
     return NULL;
 }
 
-static void threads_lose_nothing(void **state)
+static void count_with_threads(uint64_t window, uint64_t raised_to)
 {
-    (void)state;
     char *shared = aligned_alloc(PAGE, SHARED_PAGES * PAGE);
     memset(shared, 0, SHARED_PAGES * PAGE);
-    begin_heap(32);
+    begin_heap(window);
     pthread_t threads[THREADS];
     void *arguments[THREADS][2];
     for (int i = 0; i < THREADS; i++) {
@@ -505,8 +504,17 @@ static void threads_lose_nothing(void **state)
     assert_int_equal(sum, THREADS * STEPS);
     assert_int_equal(vmt_report_threads(report), THREADS + 1);
     assert_true(vmt_report_footprint(report) >= SHARED_PAGES);
+    assert_int_equal(vmt_report_window(report), window);
+    assert_int_equal(vmt_report_window_raised_to(report), raised_to);
     vmt_report_free(report);
     free(shared);
+}
+
+static void threads_lose_nothing(void **state)
+{
+    (void)state;
+    count_with_threads(32, 32);
+    count_with_threads(8, 4 * (THREADS + 1)); /* 4 pages for each: see vmti_window_floor */
 }
 
 static void *touch_until_told(void *argument)
