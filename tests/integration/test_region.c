@@ -470,8 +470,11 @@ static void interrupted_calls_are_resumed(void **state)
 
 enum { THREADS = 4, STEPS = 2000, SHARED_PAGES = 256 };
 
+static pthread_barrier_t all_there;
+
 static void *count_up(void *argument)
 {
+    pthread_barrier_wait(&all_there);
     char *shared = ((void **)argument)[0];
     uint32_t x = (uint32_t)(uintptr_t)((void **)argument)[1] + 1;
     for (int i = 0; i < STEPS; i++) {
@@ -490,6 +493,7 @@ static void count_with_threads(uint64_t window, uint64_t raised_to)
     begin_heap(window);
     pthread_t threads[THREADS];
     void *arguments[THREADS][2];
+    pthread_barrier_init(&all_there, NULL, THREADS);
     for (int i = 0; i < THREADS; i++) {
         arguments[i][0] = shared;
         arguments[i][1] = (void *)(uintptr_t)i;
