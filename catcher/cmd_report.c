@@ -46,7 +46,7 @@ static const char HELP[] =
     "    threads_detail        [{index, tid, touches}] of those that touched something\n"
     "    syscalls              system calls halted\n"
     "    syscalls_walked       ... for which closed pages were opened\n"
-    "    over_window_calls     ... whose memory was larger than the window, which was exceeded for them\n"
+    "    over_window_calls     ... during which more pages than the window's were open, theirs included\n"
     "    unknown_calls         ... that vmtrace has no row for (vmtrace syscalls)\n"
     "    complete              is the trace whole? If not, incomplete_reason is a sentence, else null\n"
     "    end, end_code         how it ended: \"region\" (vmt_end), \"exit\" with an exit status, \"signal\" with its\n"

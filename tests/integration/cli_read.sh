@@ -19,7 +19,8 @@ import json, sys
 report = json.load(open("json"))
 documented = {
     "touches": int, "program_touches": int, "syscall_touches": int, "footprint_pages": int, "pages_written": int,
-    "evictions": int, "drops": int, "upgrades": int, "window_pages": int, "page_size": int, "scope": str,
+    "evictions": int, "drops": int, "upgrades": int, "window_pages": int, "window_raised_to": int,
+    "page_size": int, "scope": str,
     "track_writes": bool, "peak_open_pages": int, "threads": int, "threads_detail": list, "syscalls": int,
     "syscalls_walked": int, "over_window_calls": int, "unknown_calls": int, "complete": bool,
     "incomplete_reason": type(None), "end": str, "end_code": int, "command": list, "start_time": str,
