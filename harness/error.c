@@ -74,9 +74,9 @@ void vmti_unknown_text(char *to, size_t bytes, uint64_t calls, int64_t first, ui
         snprintf(name, sizeof name, "%s with command 0x%llx", row->name, (unsigned long long)command);
     else
         snprintf(name, sizeof name, "number %lld", (long long)first);
-    snprintf(to, bytes, "%llu system calls are not in the table, the first of them %s: memory that only they point to was "
-                        "not opened for them, and they may have failed with EFAULT",
-             (unsigned long long)calls, name);
+    snprintf(to, bytes, "%llu system call%s not in the table, the first %s: memory that only such a call points to is not "
+                        "opened for it, and it may have failed with EFAULT",
+             (unsigned long long)calls, calls == 1 ? " is" : "s are", name);
 }
 
 int vmti_fail_region(const struct vmti_region *r)

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -592,6 +593,76 @@ static void forked_children_are_free(void **state)
     free(p);
 }
 
+/* ------------------------------------------------------------------------------------------- what it says */
+
+/* Runs `body` in a child with its stderr in a pipe, and stores what came there. The child's exit status. */
+static int with_stderr(void (*body)(void), char *text, size_t bytes)
+{
+    int ends[2], status;
+    size_t used = 0;
+    ssize_t n;
+    assert_int_equal(pipe(ends), 0);
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        body();
+        _exit(9);
+    }
+    close(ends[1]);
+    while (used < bytes - 1 && (n = read(ends[0], text + used, bytes - 1 - used)) > 0)
+        used += (size_t)n;
+    text[used] = '\0';
+    close(ends[0]);
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void make_unknown_calls(void)
+{
+    for (int i = 0; i < 2; i++) {
+        begin_heap(16);
+        long result = syscall(977);
+        int error = errno;
+        vmt_report_free(end());
+        if (result != -1 || error != ENOSYS)
+            _exit(1);
+    }
+    _exit(0);
+}
+
+static void calls_without_a_row_are_named_once(void **state)
+{
+    (void)state;
+    char text[1000];
+    assert_int_equal(with_stderr(make_unknown_calls, text, sizeof text), 0);
+    char *first = strstr(text, "number 977");
+    assert_non_null(first);
+    assert_null(strstr(first + strlen("number 977"), "977"));
+}
+
+static void begin_while_traced(void)
+{
+    vmt_config config;
+    if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) || vmt_config_init(&config))
+        _exit(1);
+    int error = vmt_begin(&config);
+    dprintf(STDERR_FILENO, "%s", vmt_error_text());
+    _exit(error == -EPERM && !vmt_active() ? 0 : 2);
+}
+
+static void another_tracer_is_named(void **state)
+{
+    (void)state;
+    char text[1000], tracer[64];
+    assert_int_equal(with_stderr(begin_while_traced, text, sizeof text), 0);
+    snprintf(tracer, sizeof tracer, "process %ld traces this one already", (long)getpid());
+    assert_non_null(strstr(text, tracer));
+    assert_non_null(strstr(text, "run it without"));
+}
+
 /* ------------------------------------------------------------------------------------------- the catcher's end */
 
 static pid_t find_catcher(void)
@@ -654,6 +725,8 @@ int main(void)
         cmocka_unit_test(threads_lose_nothing),
         cmocka_unit_test(begin_and_end_beside_running_threads),
         cmocka_unit_test(forked_children_are_free),
+        cmocka_unit_test(calls_without_a_row_are_named_once),
+        cmocka_unit_test(another_tracer_is_named),
         cmocka_unit_test(death_of_the_catcher_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
