@@ -7,6 +7,7 @@
  */
 #include "internal.h"
 
+#include <errno.h>
 #include <string.h>
 
 enum { MASK_BYTES = sizeof ((struct vmti_thread *)0)->affinity };
@@ -55,7 +56,8 @@ void vmti_affinity_give_back(const struct vmti_thread *t)
 
 void vmti_affinity_after(struct vmti_catcher *c, struct vmti_thread *t, int64_t result)
 {
-    if (result < 0)
+    bool shown = t->row->effect == VMTI_EFFECT_SCHED_GETAFFINITY;
+    if (result < 0 && !(shown && result == -EFAULT)) /* what came before the bad page was written */
         return;
     pid_t tid = (pid_t)t->call.args[0];
     struct vmti_thread *target = tid ? vmti_thread_find(c->r, tid) : t;
@@ -66,7 +68,9 @@ void vmti_affinity_after(struct vmti_catcher *c, struct vmti_thread *t, int64_t 
         vmti_affinity_take(c, target);
     } else {
         /* The result is the number of bytes that the kernel wrote (kernel/sched/syscalls.c). */
-        size_t bytes = (size_t)result < MASK_BYTES ? (size_t)result : MASK_BYTES;
+        size_t bytes = result < 0 ? (uint32_t)t->call.args[1] : (size_t)result;
+        if (bytes > MASK_BYTES)
+            bytes = MASK_BYTES;
         vmti_program_write(c->r->pid, t->call.args[2], target->affinity, bytes);
     }
 }

@@ -208,8 +208,10 @@ void vmti_walk_iov(struct vmti_walk *w, uint64_t iov, uint64_t count, bool write
             return;
         for (uint64_t k = 0; k < n; k++, i++) {
             /* lib/iov_iter.c, __import_iovec: a length that is negative or leaves the address space fails the call,
-             * one that makes the sum too large is cut. */
+             * one that makes the sum too large is cut; one alone is cut before (__import_iovec_ubuf). */
             uint64_t base = (uintptr_t)entry[k].iov_base, len = entry[k].iov_len;
+            if (count == 1 && (int64_t)len > VMTI_MAX_RW_COUNT)
+                len = VMTI_MAX_RW_COUNT;
             if ((int64_t)len < 0 || (len && base && !is_user_range(base, len)))
                 return;
             len = min_of(len, VMTI_MAX_RW_COUNT - before);
@@ -251,17 +253,20 @@ static bool walk_msg(struct vmti_walk *w, uint64_t addr, bool writes, const stru
     struct msghdr_words m;
     if (!fetch(w->region, &m, addr, sizeof m))
         return false;
-    if (m.namelen < 0 || m.iovlen > VMTI_UIO_MAXIOV)
-        return false; /* EINVAL, EMSGSIZE: net/socket.c, __copy_msghdr */
+    /* net/socket.c, __copy_msghdr: EINVAL; then the name to send to is read; then EMSGSIZE. */
+    if (m.namelen < 0)
+        return false;
     uint64_t namelen = min_of((uint64_t)m.namelen, VMTI_SOCKADDR_MAX);
+    if (!writes)
+        vmti_walk_in(w, m.name, namelen);
+    if (m.iovlen > VMTI_UIO_MAXIOV)
+        return false;
     vmti_walk_iov(w, m.iov, m.iovlen, writes, how);
     if (writes) {
         vmti_span_counts_at(vmti_walk_out(w, m.name, namelen), addr + MSGHDR_NAMELEN, 4, 1);
         vmti_span_counts_at(vmti_walk_out(w, m.control, m.controllen), addr + MSGHDR_CONTROLLEN, 8, 1);
-    } else {
-        vmti_walk_in(w, m.name, namelen);
-        if (m.controllen <= INT32_MAX) /* else ENOBUFS: ____sys_sendmsg */
-            vmti_walk_in(w, m.control, m.controllen);
+    } else if (m.controllen <= INT32_MAX) { /* else ENOBUFS: ____sys_sendmsg */
+        vmti_walk_in(w, m.control, m.controllen);
     }
     return true;
 }
@@ -295,7 +300,7 @@ static uint64_t length_of(struct vmti_walk *w, const struct vmti_arg *a, uint64_
         return a->unit;
     case VMTI_LEN_ARG:
         if (__builtin_mul_overflow(value, a->unit, &length))
-            return 0;
+            length = UINT64_MAX;
         break;
     case VMTI_LEN_UINT:
         length = (uint64_t)(uint32_t)value * a->unit;
@@ -316,12 +321,15 @@ static uint64_t length_of(struct vmti_walk *w, const struct vmti_arg *a, uint64_
     case VMTI_LEN_PTR:
         if (!vmti_walk_read(w, &number, value, sizeof number))
             return 0;
-        length = number > 0 ? (uint64_t)number : 0;
+        length = number > 0 || !a->most ? (uint32_t)number : 0;
         break;
     default:
         return 0;
     }
-    return a->most ? min_of(length, a->most) : length;
+    if (a->most)
+        length = min_of(length, a->most);
+    /* Most calls use as much of it as they need, and never look at where it would end. */
+    return min_of(length, address_end - min_of(addr, address_end));
 }
 
 /* What counts of a buffer by the rule of its row. */

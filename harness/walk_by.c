@@ -505,8 +505,9 @@ void vmti_walk_semctl(struct vmti_walk *w, unsigned i)
 void vmti_walk_msgsnd(struct vmti_walk *w, unsigned i)
 {
     uint64_t text = w->call->args[2];
-    if (text <= INT32_MAX) /* more than any queue takes: ipc/msg.c, do_msgsnd */
-        vmti_walk_in(w, w->call->args[i], sizeof(long) + text);
+    /* The type is read before the length is looked at: ipc/msg.c, ksys_msgsnd. More than INT32_MAX is more than any
+     * queue takes: do_msgsnd. */
+    vmti_walk_in(w, w->call->args[i], sizeof(long) + (text <= INT32_MAX ? text : 0));
 }
 
 void vmti_walk_msgrcv(struct vmti_walk *w, unsigned i)

@@ -370,6 +370,10 @@ void vmti_walk_fcntl(struct vmti_walk *w, unsigned i)
         {1035, OUT, HINT}, {1036, IN, HINT},                     /* F_GET_RW_HINT, F_SET_RW_HINT */
         {1037, OUT, HINT}, {1038, IN, HINT},                     /* F_GET_FILE_RW_HINT, F_SET_FILE_RW_HINT */
         {1039, INOUT, DELEGATION}, {1040, IN, DELEGATION},       /* F_GETDELEG, F_SETDELEG */
+        /* No argument, but libc passes on what is in the register: F_GETFD, F_GETFL, F_GETOWN, F_GETSIG, F_GETLEASE,
+         * F_GETPIPE_SZ, F_GET_SEALS */
+        {1, VMTI_HOW_NOTHING, 0}, {3, VMTI_HOW_NOTHING, 0}, {9, VMTI_HOW_NOTHING, 0}, {11, VMTI_HOW_NOTHING, 0},
+        {1025, VMTI_HOW_NOTHING, 0}, {1032, VMTI_HOW_NOTHING, 0}, {1034, VMTI_HOW_NOTHING, 0},
     };
     /* clang-format on */
     uint32_t command = (uint32_t)w->call->args[1];
