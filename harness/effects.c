@@ -36,6 +36,7 @@ static void set_words(struct vmti_region *r, uintptr_t start, uintptr_t end, uin
 void vmti_forget(struct vmti_region *r, uintptr_t start, uintptr_t end)
 {
     vmti_drop_range(r, start, end);
+    r->let_go_at = ++r->changes;
     set_words(r, start, end, UINT32_MAX, 0);
 }
 
@@ -61,7 +62,9 @@ static void end_forgetting(struct vmti_region *r, uintptr_t start, uintptr_t end
         vmti_dir_set(page, page + length - 1, unmapped ? UINT32_MAX : VMTI_DIR_LEAVING, 0);
         page += length;
     }
-    if (!unmapped)
+    if (unmapped)
+        r->let_go_at = ++r->changes;
+    else
         vmti_settle(r, start, end);
 }
 
@@ -70,6 +73,7 @@ void vmti_exempt(struct vmti_region *r, uintptr_t start, uintptr_t end)
     if (!vmti_any_tracked(start, end))
         return;
     vmti_drop_range(r, start, end);
+    r->let_go_at = ++r->changes;
     uint64_t page = start >> VMTI_PAGE_SHIFT, limit = page_up(end) >> VMTI_PAGE_SHIFT, length;
     while ((length = vmti_dir_next_run(&page, limit, VMTI_DIR_TRACKED, VMTI_DIR_PROT))) {
         vmti_os_protect(page << VMTI_PAGE_SHIFT, (page + length) << VMTI_PAGE_SHIFT, vmti_dir_prot(vmti_dir_get(page)));
@@ -113,8 +117,8 @@ static void after_mmap(struct vmti_region *r, struct vmti_thread *t, int64_t res
 {
     uintptr_t start = (uintptr_t)result, end = page_up(start + t->call.args[1]);
     uint64_t flags = t->call.args[3];
-    if (vmti_any_tracked(start, end) || (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)))
-        vmti_forget(r, start, end); /* MAP_FIXED replaced what was there */
+    if (vmti_any_tracked(start, end)) /* by an unmapping whose end has not been seen yet */
+        vmti_forget(r, start, end);
     bool private_anonymous = (flags & MAP_ANONYMOUS) && (flags & MAP_TYPE) == MAP_PRIVATE;
     if (private_anonymous && r->in_allocator(r, t))
         vmti_adopt_heap(r, start, end, (int)t->call.args[2] & (PROT_READ | PROT_WRITE | PROT_EXEC));
@@ -219,6 +223,18 @@ static void open_robust_list(struct vmti_region *r, struct vmti_thread *t, pid_t
 void vmti_effect_before(struct vmti_region *r, struct vmti_thread *t)
 {
     switch (t->row->effect) {
+    case VMTI_EFFECT_SIGRETURN: {
+        /* The kernel reads the frame that lies from just below the stack pointer on (arch/x86/kernel/signal_64.c). */
+        struct vmti_span *span = vmti_pin(r, t, t->call.sp - 8, t->call.sp + VMTI_SIGFRAME_BYTES, false);
+        if (span)
+            span->done = VMTI_DONE_RECORDED; /* how much of it is the frame is not known */
+        break;
+    }
+    case VMTI_EFFECT_MMAP:
+        /* What lies there goes with the call; see begin_to_forget. */
+        if (t->call.args[3] & MAP_FIXED)
+            begin_to_forget(r, page_down(t->call.args[0]), page_up(t->call.args[0] + t->call.args[1]));
+        break;
     case VMTI_EFFECT_MUNMAP:
         begin_to_forget(r, page_down(t->call.args[0]), page_up(t->call.args[0] + t->call.args[1]));
         break;
@@ -272,6 +288,8 @@ void vmti_effect_after(struct vmti_region *r, struct vmti_thread *t, int64_t res
         after_mremap(r, t, failed ? -1 : result);
         return;
     }
+    if (effect == VMTI_EFFECT_MMAP && (t->call.args[3] & MAP_FIXED))
+        end_forgetting(r, page_down(t->call.args[0]), page_up(t->call.args[0] + t->call.args[1]), !failed);
     if (effect == VMTI_EFFECT_MUNMAP) {
         end_forgetting(r, page_down(t->call.args[0]), page_up(t->call.args[0] + t->call.args[1]), !failed);
         return;

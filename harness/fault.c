@@ -14,8 +14,8 @@ enum vmti_fault vmti_fault(struct vmti_region *r, struct vmti_thread *t, uintptr
     uint64_t page = address >> VMTI_PAGE_SHIFT;
     uintptr_t start = address & ~(VMTI_PAGE_SIZE - 1);
     uint32_t word = vmti_dir_get(page);
-    /* Everything has been opened since the thread was last seen, and it may have faulted before that. */
-    if (r->opened_all_at > t->resumed_at)
+    /* Pages have been let go since the thread was last seen, and it may have faulted on one before that. */
+    if (!(word & VMTI_DIR_TRACKED) && r->let_go_at > t->resumed_at)
         return VMTI_FAULT_OURS;
     if (!(word & VMTI_DIR_TRACKED) || vmti_dir_prot(word) == PROT_NONE)
         return VMTI_FAULT_FOREIGN;

@@ -187,7 +187,7 @@ struct vmti_region {
 
     struct vmti_counts counts;
     uint64_t changes;                 /* touches and upgrades so far */
-    uint64_t opened_all_at;           /* ... when everything was opened; 0: not yet */
+    uint64_t let_go_at;               /* ... when pages were last opened for good, or forgotten; 0: never */
     int64_t first_unknown;            /* number of the first call without a row, or with a command that its row does */
     uint64_t first_unknown_command;   /* ... not know: this command; 0 if it has no row */
     struct vmti_page *pages;          /* page map */

@@ -98,13 +98,17 @@ static void apply(struct vmti_region *r, uint64_t first, uint64_t end)
             uint32_t word = vmti_dir_get(page);
             if (word & VMTI_DIR_TRACKED)
                 protection = wanted_protection(r, page, word);
+            /* A call is unmapping it, and may have done so: what is there now may be something else. It is not closed,
+             * and opened only for a thread that has met it closed. */
+            if ((word & VMTI_DIR_LEAVING) && protection == PROT_NONE)
+                protection = -1;
         }
         if (protection == run_protection)
             continue;
         if (run_protection >= 0) {
             long error = vmti_os_protect(run_start << VMTI_PAGE_SHIFT, page << VMTI_PAGE_SHIFT, run_protection);
             /* ENOMEM: a split would exceed vm.max_map_count, or the pages are not mapped (mprotect(2)). */
-            if (vmti_unlikely(error)) {
+            if (vmti_unlikely(error) && !(vmti_dir_get(run_start) & VMTI_DIR_LEAVING)) {
                 vmti_lose(r, (int)error, VMTI_STEP_MAPPINGS);
                 return;
             }
@@ -125,7 +129,7 @@ void vmti_settle(struct vmti_region *r, uintptr_t start, uintptr_t end)
 
 void vmti_open_all(struct vmti_region *r)
 {
-    r->opened_all_at = ++r->changes;
+    r->let_go_at = ++r->changes;
     uint64_t page = 0, length;
     while ((length = vmti_dir_next_run(&page, UINT64_MAX, VMTI_DIR_TRACKED, VMTI_DIR_PROT))) {
         vmti_os_protect(page << VMTI_PAGE_SHIFT, (page + length) << VMTI_PAGE_SHIFT, vmti_dir_prot(vmti_dir_get(page)));

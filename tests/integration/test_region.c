@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 static char *new_pages(size_t pages)
@@ -300,6 +301,45 @@ static void own_faults_reach_own_handler(void **state)
     vmt_report_free(report);
     munmap(closed, PAGE);
     free(p);
+}
+
+static char *frames_heap;
+static ucontext_t frames_back, frames_coroutine;
+static volatile int frames_done;
+
+static void use_the_heap(int signal)
+{
+    (void)signal;
+    for (int i = 0; i < 100; i++)
+        frames_heap[i * PAGE]++;
+}
+
+static void raise_on_a_heap_stack(void)
+{
+    raise(SIGUSR1);
+    frames_done = 1;
+}
+
+/* A signal frame on a stack in tracked memory: written and read by the kernel, and out of the window in between. */
+static void signal_frames_on_heap_stacks(void **state)
+{
+    (void)state;
+    struct sigaction action = {.sa_handler = use_the_heap}, old;
+    sigaction(SIGUSR1, &action, &old);
+    frames_heap = new_pages(100);
+    frames_done = 0;
+    getcontext(&frames_coroutine);
+    frames_coroutine.uc_stack.ss_sp = new_pages(16);
+    frames_coroutine.uc_stack.ss_size = 16 * PAGE;
+    frames_coroutine.uc_link = &frames_back;
+    makecontext(&frames_coroutine, raise_on_a_heap_stack, 0);
+    begin_heap(16);
+    swapcontext(&frames_back, &frames_coroutine);
+    vmt_report_free(end());
+    sigaction(SIGUSR1, &old, NULL);
+    free(frames_coroutine.uc_stack.ss_sp);
+    free(frames_heap);
+    assert_int_equal(frames_done, 1);
 }
 
 /* ------------------------------------------------------------------------------------------- memory that changes */
@@ -716,6 +756,7 @@ int main(void)
         cmocka_unit_test(exit_handlers_run_once),
         cmocka_unit_test(masks_and_handlers_are_the_programs),
         cmocka_unit_test(own_faults_reach_own_handler),
+        cmocka_unit_test(signal_frames_on_heap_stacks),
         cmocka_unit_test(memory_allocated_inside),
         cmocka_unit_test(discarded_pages_are_new),
         cmocka_unit_test(calls_into_closed_pages),
