@@ -184,8 +184,8 @@ static void halt(struct vmti_catcher *c, bool (*chosen)(struct vmti_catcher *c, 
         bool waiting = false;
         for (struct vmti_thread *t = c->r->threads; t; t = t->hh.next) {
             if (t->state == VMTI_T_RUNNING && !t->halting && chosen(c, t)) {
-                t->halting = true;
-                vmti_ptrace(PTRACE_INTERRUPT, t->tid, 0, 0);
+                /* A thread that is gone has no stop to wait for. */
+                t->halting = !vmti_ptrace(PTRACE_INTERRUPT, t->tid, 0, 0);
             }
             waiting |= t->halting;
         }
