@@ -20,8 +20,8 @@
 #include <unistd.h>
 
 #include "../harness/config.h"
-#include "../harness/trace_read.h"
 #include "../harness/error.h"
+#include "../harness/trace_read.h"
 #include "cmd.h"
 
 static const char HELP[] =
@@ -330,9 +330,8 @@ static int find_library(char **library)
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         char path[2 * PATH_MAX];
         snprintf(path, sizeof path, "%.*s%slibvmt.so", *folders[i] == '/' ? 0 : (int)n, exe, folders[i]);
-        if (is_library(path)) {
+        if (is_library(path))
             return name_library(path, library);
-        }
         size_t used = strlen(places);
         snprintf(places + used, sizeof places - used, "%s%s", used ? ", " : "", path);
     }

@@ -75,8 +75,7 @@ void vmti_exempt(struct vmti_region *r, uintptr_t start, uintptr_t end)
     vmti_drop_range(r, start, end);
     r->let_go_at = ++r->changes;
     uint64_t page = start >> VMTI_PAGE_SHIFT, limit = page_up(end) >> VMTI_PAGE_SHIFT, length;
-    while ((length = vmti_dir_next_run(&page, limit, VMTI_DIR_TRACKED, VMTI_DIR_PROT))) {
-        vmti_os_protect(page << VMTI_PAGE_SHIFT, (page + length) << VMTI_PAGE_SHIFT, vmti_dir_prot(vmti_dir_get(page)));
+    while ((length = vmti_open_run(&page, limit))) {
         vmti_dir_set(page, page + length - 1, VMTI_DIR_TRACKED, 0);
         page += length;
     }
@@ -137,10 +136,8 @@ static void before_mremap(struct vmti_region *r, struct vmti_thread *t)
     begin_to_forget(r, start, end);
     t->effect[1] = vmti_dir_get(start >> VMTI_PAGE_SHIFT) & ~VMTI_DIR_OWNER & ~VMTI_DIR_LEAVING;
     uint64_t page = start >> VMTI_PAGE_SHIFT, length;
-    while ((length = vmti_dir_next_run(&page, end >> VMTI_PAGE_SHIFT, VMTI_DIR_TRACKED, VMTI_DIR_PROT))) {
-        vmti_os_protect(page << VMTI_PAGE_SHIFT, (page + length) << VMTI_PAGE_SHIFT, vmti_dir_prot(vmti_dir_get(page)));
+    while ((length = vmti_open_run(&page, end >> VMTI_PAGE_SHIFT)))
         page += length;
-    }
 }
 
 static void after_mremap(struct vmti_region *r, struct vmti_thread *t, int64_t result)

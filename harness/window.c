@@ -127,14 +127,20 @@ void vmti_settle(struct vmti_region *r, uintptr_t start, uintptr_t end)
     }
 }
 
+uint64_t vmti_open_run(uint64_t *page, uint64_t limit)
+{
+    uint64_t length = vmti_dir_next_run(page, limit, VMTI_DIR_TRACKED, VMTI_DIR_PROT);
+    if (length)
+        vmti_os_protect(*page << VMTI_PAGE_SHIFT, (*page + length) << VMTI_PAGE_SHIFT, vmti_dir_prot(vmti_dir_get(*page)));
+    return length;
+}
+
 void vmti_open_all(struct vmti_region *r)
 {
     r->let_go_at = ++r->changes;
     uint64_t page = 0, length;
-    while ((length = vmti_dir_next_run(&page, UINT64_MAX, VMTI_DIR_TRACKED, VMTI_DIR_PROT))) {
-        vmti_os_protect(page << VMTI_PAGE_SHIFT, (page + length) << VMTI_PAGE_SHIFT, vmti_dir_prot(vmti_dir_get(page)));
+    while ((length = vmti_open_run(&page, UINT64_MAX)))
         page += length;
-    }
 }
 
 /* ------------------------------------------------------------------------------------------- the FIFO */
