@@ -15,10 +15,6 @@
 #include "../harness/window.h"
 #include "../harness/wrap.h"
 
-#ifndef CLONE_CLEAR_SIGHAND
-#define CLONE_CLEAR_SIGHAND 0x100000000ull
-#endif
-
 /* The kernel writes the new thread's number there when it starts, and zero when it ends: outside of any call. */
 static void keep_open(struct vmti_catcher *c, uint64_t flags, uintptr_t child_tid)
 {
@@ -58,64 +54,33 @@ void vmti_child_before(struct vmti_catcher *c, struct vmti_thread *t)
 
 /* ------------------------------------------------------------------------------------------- fork */
 
-/* Runs one system call in a stopped child that nobody else knows yet. Its result, or -ESRCH if the child is gone. */
-static long call_in_child(pid_t tid, vmti_regs *regs, uint64_t syscall_ip, long nr, uint64_t a, uint64_t b, uint64_t d,
-                          uint64_t e)
-{
-    vmti_regs_set_call(regs, syscall_ip, nr, a, b, d, e);
-    if (vmti_ptrace_set_regs(tid, regs))
-        return -ESRCH;
-    for (int stop = 0; stop < 2; stop++) { /* its entry and its exit */
-        int status;
-        if (vmti_ptrace_resume(tid, 0))
-            return -ESRCH;
-        long got;
-        do
-            got = vmti_sys(SYS_wait4, tid, &status, __WALL, 0, 0, 0);
-        while (got == -EINTR);
-        if (got < 0 || !WIFSTOPPED(status))
-            return -ESRCH;
-        if (vmti_stop_signal(status) != (SIGTRAP | 0x80))
-            stop--; /* a signal for the child: it is taken up again below, at its detach */
-    }
-    if (vmti_ptrace_get_regs(tid, regs))
-        return -ESRCH;
-    return vmti_regs_result(regs);
-}
-
 /* Opens pages of the copy. Threads of P may have mapped more since the fork: what is not there is left out, by halves. */
-static long open_run(pid_t tid, vmti_regs *regs, uint64_t syscall_ip, uint64_t page, uint64_t length, int prot)
+static long open_run(struct vmti_injection *in, uint64_t page, uint64_t length, int prot)
 {
-    long error = call_in_child(tid, regs, syscall_ip, SYS_mprotect, page << VMTI_PAGE_SHIFT, length << VMTI_PAGE_SHIFT,
-                               (uint64_t)prot, 0);
+    long error = vmti_inject_call(in, SYS_mprotect, page << VMTI_PAGE_SHIFT, length << VMTI_PAGE_SHIFT, (uint64_t)prot, 0);
     if (error != -ENOMEM || length == 1)
         return error;
-    error = open_run(tid, regs, syscall_ip, page, length / 2, prot);
-    return error == -ESRCH ? error : open_run(tid, regs, syscall_ip, page + length / 2, length - length / 2, prot);
+    error = open_run(in, page, length / 2, prot);
+    return error == -ESRCH ? error : open_run(in, page + length / 2, length - length / 2, prot);
 }
 
 /* Opens the pages of the copy and gives it the program's handlers. False: the child is gone. */
-static bool open_copy(struct vmti_region *r, pid_t tid, vmti_regs *regs, uint64_t syscall_ip)
+static bool open_copy(struct vmti_region *r, struct vmti_injection *in)
 {
     uint64_t page = 0, length;
     while ((length = vmti_dir_next_run(&page, UINT64_MAX, VMTI_DIR_TRACKED, VMTI_DIR_PROT))) {
-        if (open_run(tid, regs, syscall_ip, page, length, vmti_dir_prot(vmti_dir_get(page))) == -ESRCH)
+        if (open_run(in, page, length, vmti_dir_prot(vmti_dir_get(page))) == -ESRCH)
             return false;
         page += length;
     }
-    for (int signal = 1; signal <= 64; signal++) {
-        if (signal != SIGSEGV && !(r->mask_has_segv >> (signal - 1) & 1))
+    for (int signal = 1; signal <= VMTI_SIGNALS; signal++) {
+        struct vmti_sigaction action = r->actions.of[signal - 1];
+        if (!vmti_action_needs_change(signal, &action))
             continue;
-        /* The action is read into, changed in and set from a place that the child has its own copy of. */
-        struct vmti_sigaction action;
-        uint64_t place = (uint64_t)&r->child_action;
-        if (call_in_child(tid, regs, syscall_ip, SYS_rt_sigaction, (uint64_t)signal, 0, place, sizeof action.mask))
-            return false;
-        if (!vmti_program_read(tid, &action, place, sizeof action))
-            return false;
-        vmti_action_for_program(r, signal, &action);
-        if (!vmti_program_write(tid, place, &action, sizeof action) ||
-            call_in_child(tid, regs, syscall_ip, SYS_rt_sigaction, (uint64_t)signal, place, 0, sizeof action.mask))
+        /* Given in a place that the child has its own copy of. */
+        uint64_t place = (uint64_t)&r->call_action;
+        if (!vmti_program_write(in->tid, place, &action, sizeof action) ||
+            vmti_inject_call(in, SYS_rt_sigaction, (uint64_t)signal, place, 0, sizeof action.mask))
             return false;
     }
     return true;
@@ -124,23 +89,17 @@ static bool open_copy(struct vmti_region *r, pid_t tid, vmti_regs *regs, uint64_
 /* A child with a copy of the memory: opens its pages, gives it what its parent believes to have, and lets it go. */
 static void let_copy_go(struct vmti_catcher *c, struct vmti_thread *t)
 {
-    vmti_regs regs, saved;
-    if (!vmti_ptrace_get_regs(t->tid, &saved)) {
-        regs = saved;
-        uint64_t ip = vmti_regs_ip(&saved) - VMTI_SYSCALL_INSN;
-        if (atomic_load(&c->r->state) == VMTI_TRACING && open_copy(c->r, t->tid, &regs, ip))
-            vmti_ptrace_set_regs(t->tid, &saved);
+    struct vmti_injection in;
+    if (vmti_inject_begin(&in, t->tid)) {
+        if (atomic_load(&c->r->state) == VMTI_TRACING)
+            open_copy(c->r, &in);
         /* In the child's copy of our variables, no region is open. */
-        _Atomic bool *in_region = &vmti_in_region;
-        uintptr_t word = (uintptr_t)in_region & ~(uintptr_t)7;
-        uint64_t value = 0;
         bool off = false;
-        if (vmti_program_read(t->tid, &value, word, sizeof value)) {
-            vmti_program_write(t->tid, (uintptr_t)in_region, &off, sizeof off);
-            uint32_t mask = VMTI_DIR_HEAP;
-            vmti_program_write(t->tid, (uintptr_t)&vmti_note_mask, &mask, sizeof mask);
-        }
-        vmti_signals_give_mask_back(t->tid, t->segv_blocked);
+        uint32_t mask = VMTI_DIR_HEAP;
+        vmti_program_write(t->tid, (uintptr_t)&vmti_in_region, &off, sizeof off);
+        vmti_program_write(t->tid, (uintptr_t)&vmti_note_mask, &mask, sizeof mask);
+        vmti_inject_end(&in);
+        vmti_signals_give_mask_back(t);
     }
     vmti_affinity_give_back(t);
     vmti_ptrace(PTRACE_DETACH, t->tid, 0, 0);
@@ -183,7 +142,8 @@ void vmti_child_reported(struct vmti_catcher *c, struct vmti_thread *parent)
         t->state = VMTI_T_EXPECTED;
     }
     t->clone_flags = parent->clone_flags;
-    t->segv_blocked = (parent->clone_flags & CLONE_CLEAR_SIGHAND) ? false : parent->segv_blocked;
+    if (!vmti_signals_inherit(c->r, t, parent))
+        vmti_lose(c->r, -ENOMEM, VMTI_STEP_MEMORY);
     vmti_affinity_inherit(t, parent);
     if (held)
         start(c, t);
@@ -204,7 +164,7 @@ void vmti_child_stopped(struct vmti_catcher *c, pid_t tid)
 void vmti_child_exec(struct vmti_catcher *c, struct vmti_thread *t)
 {
     vmti_affinity_give_back(t);
-    vmti_signals_give_mask_back(t->tid, t->segv_blocked);
+    vmti_signals_give_mask_back(t);
     vmti_ptrace(PTRACE_DETACH, t->tid, 0, 0);
     vmti_thread_remove(c->r, t);
 }

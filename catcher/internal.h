@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside the catcher. All of catcher.c, threads.c, stops.c, children.c, signals.c and affinity.c runs in the helper,
- * except vmti_catcher_start() and _stop(): no libc but memcpy and memset, no locks, no malloc; memory is the region's
+ * Inside the catcher. All of catcher.c, threads.c, stops.c, children.c, signals.c, delivery.c, inject.c and affinity.c runs
+ * in the helper, except vmti_catcher_start() and _stop(): no libc but memcpy and memset, no locks, no malloc; memory is the region's
  * arena. One thread makes all requests and waits: ptrace belongs to a thread (ptrace(2)).
  */
 #ifndef VMTI_CATCHER_INTERNAL_H
@@ -91,14 +91,48 @@ VMTI_HIDDEN void vmti_child_exec(struct vmti_catcher *c, struct vmti_thread *t);
 
 /* ---- signals.c */
 
-/* Before and after a call that sets masks or handlers: keeps SIGSEGV out of them, and the program's view right. */
+/* Before and after a call that sets masks or handlers, or waits: keeps SIGSEGV out of masks, and the program's view right. */
 VMTI_HIDDEN void vmti_signals_before(struct vmti_catcher *c, struct vmti_thread *t);
 VMTI_HIDDEN void vmti_signals_after(struct vmti_catcher *c, struct vmti_thread *t, int64_t result);
 /* Of a stopped thread, when it is attached and before it is let go. */
 VMTI_HIDDEN void vmti_signals_take_mask(struct vmti_thread *t);
-VMTI_HIDDEN void vmti_signals_give_mask_back(pid_t tid, bool segv_blocked);
-/* A signal is about to be delivered: opens the stack that the kernel will write its frame to. */
-VMTI_HIDDEN void vmti_signals_open_frame(struct vmti_catcher *c, struct vmti_thread *t);
+VMTI_HIDDEN void vmti_signals_give_mask_back(struct vmti_thread *t);
+/* The mask of a stopped thread has been changed by the program. */
+VMTI_HIDDEN void vmti_signals_settle_mask(struct vmti_thread *t);
+/* A new child has its parent's, or copies of them; child->clone_flags say. False: no memory. */
+VMTI_HIDDEN bool vmti_signals_inherit(struct vmti_region *r, struct vmti_thread *child, const struct vmti_thread *parent);
+VMTI_HIDDEN void vmti_signals_forget(struct vmti_region *r, struct vmti_thread *t);
+/* Gives the kernel the action for SIGSEGV that it must have, through the stopped thread; and the thread's mask SIGSEGV, if
+ * `block`. Or the default action. False: the thread is gone. Its stop is that at the end of a call afterwards. */
+VMTI_HIDDEN bool vmti_signals_restore_action(struct vmti_region *r, struct vmti_thread *t, bool block);
+VMTI_HIDDEN bool vmti_signals_default_action(struct vmti_region *r, struct vmti_thread *t);
+/* Is a signal like that in the queue of the stopped thread, or in the one of its process? */
+VMTI_HIDDEN bool vmti_signal_is_queued(pid_t tid, bool shared, bool (*like)(const siginfo_t *info));
+
+/* ---- delivery.c */
+
+/* The stop for a signal that is about to be delivered. */
+VMTI_HIDDEN void vmti_signal_stop(struct vmti_catcher *c, struct vmti_thread *t, int signal);
+/* The thread was resumed to stop at a handler's first instruction. False: this stop is another. */
+VMTI_HIDDEN bool vmti_handler_stop(struct vmti_thread *t, int signal, int event);
+/* The thread stopped for what the program must not see: if the call that it was in has returned EINTR for it, it runs
+ * again. */
+VMTI_HIDDEN void vmti_undo_interruption(struct vmti_thread *t);
+
+/* ---- inject.c */
+
+struct vmti_injection {
+    pid_t tid;
+    vmti_regs saved, regs;
+    uint64_t mask;   /* of the thread: no signal is delivered meanwhile */
+    bool stop_again; /* a SIGSTOP came meanwhile */
+};
+
+/* The thread is at a stop that is not the entry of a call. False: it is gone. */
+VMTI_HIDDEN bool vmti_inject_begin(struct vmti_injection *in, pid_t tid);
+/* The result of the call, or -ESRCH if the thread is gone. */
+VMTI_HIDDEN long vmti_inject_call(struct vmti_injection *in, long nr, uint64_t a, uint64_t b, uint64_t d, uint64_t e);
+VMTI_HIDDEN void vmti_inject_end(struct vmti_injection *in);
 
 /* ---- affinity.c */
 

@@ -1,10 +1,103 @@
 /* SPDX-License-Identifier: MIT */
-/* Masks and handlers that the program sets in a region: see handlers.h. Runs in the catcher; see internal.h. */
+/*
+ * Masks and handlers that the program sets in a region: see handlers.h. What it believes is in struct vmti_signals; this file
+ * keeps it at the calls, delivery.c at the signals. Runs in the catcher; see internal.h.
+ */
+#define _GNU_SOURCE
 #include "internal.h"
 
+#include <errno.h>
+#include <sched.h>
 #include <string.h>
+#include <time.h>
 
+#include "../harness/arena.h"
 #include "../harness/window.h"
+
+#ifndef CLONE_CLEAR_SIGHAND
+#define CLONE_CLEAR_SIGHAND 0x100000000ull
+#endif
+
+/* The flags that the kernel knows: those of sigaction(2), SA_RESTORER and SA_EXPOSE_TAGBITS. */
+#define VMTI_ACTION_FLAGS                                                                                              \
+    ((uint64_t)SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER |                       \
+     (uint32_t)SA_RESETHAND | 0x04000000 | 0x800)
+
+/* What a call returns to user space as EINTR or runs again, as its exit stop shows it (include/linux/errno.h). */
+enum { ERESTARTNOHAND = 514 };
+
+/* ------------------------------------------------------------------------------------------- actions */
+
+bool vmti_signals_inherit(struct vmti_region *r, struct vmti_thread *child, const struct vmti_thread *parent)
+{
+    struct vmti_signals *s = &child->signals;
+    /* Pending signals are not inherited, the mask is (fork(2), clone(2)). */
+    s->segv_blocked = parent->signals.segv_blocked;
+    s->actions = parent->signals.actions;
+    if (!(child->clone_flags & CLONE_SIGHAND)) {
+        struct vmti_actions *own = r->actions_free;
+        if (own)
+            r->actions_free = own->free_next;
+        else if (!(own = vmti_arena_alloc(&r->arena, sizeof *own)))
+            return false;
+        *own = *s->actions;
+        own->users = 0;
+        if (child->clone_flags & CLONE_CLEAR_SIGHAND)
+            for (int i = 0; i < VMTI_SIGNALS; i++)
+                if (vmti_action_has_handler(&own->of[i]))
+                    own->of[i] = (struct vmti_sigaction){.handler = (uint64_t)SIG_DFL};
+        s->actions = own;
+    }
+    s->actions->users++;
+    return true;
+}
+
+void vmti_signals_forget(struct vmti_region *r, struct vmti_thread *t)
+{
+    struct vmti_actions *actions = t->signals.actions;
+    if (actions == &r->actions || --actions->users)
+        return;
+    actions->free_next = r->actions_free;
+    r->actions_free = actions;
+}
+
+/* The action that the kernel is given for what a program wants. A process with handlers of its own needs no net. */
+static void for_kernel(struct vmti_region *r, struct vmti_thread *t, int signal, struct vmti_sigaction *action)
+{
+    if (t->signals.actions == &r->actions) {
+        vmti_action_for_kernel(r, signal, action);
+        return;
+    }
+    action->mask &= ~VMTI_SIGSEGV_BIT;
+    if (signal == SIGSEGV)
+        action->flags |= SA_NODEFER;
+}
+
+/* Has the kernel take `action` for SIGSEGV. False: the thread is gone. */
+static bool inject_action(struct vmti_region *r, struct vmti_thread *t, const struct vmti_sigaction *action, bool block)
+{
+    struct vmti_injection in;
+    r->call_action = *action;
+    if (!vmti_inject_begin(&in, t->tid))
+        return false;
+    if (block)
+        in.mask |= VMTI_SIGSEGV_BIT;
+    long error = vmti_inject_call(&in, SYS_rt_sigaction, SIGSEGV, (uint64_t)&r->call_action, 0, sizeof action->mask);
+    vmti_inject_end(&in);
+    return error != -ESRCH;
+}
+
+bool vmti_signals_restore_action(struct vmti_region *r, struct vmti_thread *t, bool block)
+{
+    struct vmti_sigaction action = t->signals.actions->of[SIGSEGV - 1];
+    for_kernel(r, t, SIGSEGV, &action);
+    return inject_action(r, t, &action, block);
+}
+
+bool vmti_signals_default_action(struct vmti_region *r, struct vmti_thread *t)
+{
+    return inject_action(r, t, &(struct vmti_sigaction){.handler = (uint64_t)SIG_DFL}, false);
+}
 
 /* ------------------------------------------------------------------------------------------- masks */
 
@@ -13,67 +106,179 @@ void vmti_signals_take_mask(struct vmti_thread *t)
     uint64_t mask;
     if (vmti_ptrace_get_mask(t->tid, &mask) || !(mask & VMTI_SIGSEGV_BIT))
         return;
-    mask &= ~VMTI_SIGSEGV_BIT;
-    vmti_ptrace_set_mask(t->tid, &mask);
-    t->segv_blocked = true;
+    t->signals.segv_blocked = true;
+    t->signals.segv_held = true;
+    vmti_signals_settle_mask(t);
 }
 
-void vmti_signals_give_mask_back(pid_t tid, bool segv_blocked)
+void vmti_signals_give_mask_back(struct vmti_thread *t)
 {
     uint64_t mask;
-    if (!segv_blocked || vmti_ptrace_get_mask(tid, &mask))
-        return;
-    mask |= VMTI_SIGSEGV_BIT;
-    vmti_ptrace_set_mask(tid, &mask);
+    if (t->signals.segv_blocked && !t->signals.segv_held && !vmti_ptrace_get_mask(t->tid, &mask)) {
+        mask |= VMTI_SIGSEGV_BIT;
+        vmti_ptrace_set_mask(t->tid, &mask);
+    }
+    if (t->signals.has_lost_info)
+        vmti_sys(SYS_tkill, t->tid, SIGSEGV, 0, 0, 0, 0);
 }
 
-/* ------------------------------------------------------------------------------------------- calls */
-
-/* Has the call read what is at `with`, in the thread's scratch, instead of what argument i points to. */
-static void replace_argument(struct vmti_thread *t, unsigned i, const void *with)
+bool vmti_signal_is_queued(pid_t tid, bool shared, bool (*like)(const siginfo_t *info))
 {
-    if (vmti_ptrace_set_arg(t->tid, i, (uint64_t)with))
-        return;
-    t->replaced = (uint8_t)(i + 1);
-    t->replaced_value = t->call.args[i];
+    siginfo_t info[8];
+    struct ptrace_peeksiginfo_args from = {.off = 0, .flags = shared ? PTRACE_PEEKSIGINFO_SHARED : 0, .nr = 8};
+    for (;;) {
+        long n = vmti_ptrace(PTRACE_PEEKSIGINFO, tid, (uintptr_t)&from, (uintptr_t)info);
+        for (long i = 0; i < n; i++)
+            if (like(&info[i]))
+                return true;
+        if (n < from.nr)
+            return false;
+        from.off += (uint64_t)n;
+    }
 }
 
-/* A mask that the call sets while it waits. */
+static bool is_segv(const siginfo_t *info)
+{
+    return info->si_signo == SIGSEGV;
+}
+
+/* The kernel blocks SIGSEGV if the program believes that it does, and one waits: so that sigpending, sigwait and signalfd find
+ * it. At no other time, for a fault could not be told from it. */
+void vmti_signals_settle_mask(struct vmti_thread *t)
+{
+    struct vmti_signals *s = &t->signals;
+    uint64_t mask;
+    if (vmti_ptrace_get_mask(t->tid, &mask))
+        return;
+    s->segv_held = s->segv_blocked && s->segv_held &&
+                   (vmti_signal_is_queued(t->tid, false, is_segv) || vmti_signal_is_queued(t->tid, true, is_segv));
+    uint64_t wanted = s->segv_held ? mask | VMTI_SIGSEGV_BIT : mask & ~VMTI_SIGSEGV_BIT;
+    if (wanted != mask)
+        vmti_ptrace_set_mask(t->tid, &wanted);
+}
+
+/* ------------------------------------------------------------------------------------------- before a call */
+
+/* Words of a thread's scratch, by what lies there. */
+enum { SCRATCH_ACTION = 0, SCRATCH_MASK = 0, SCRATCH_PACKED = 1, SCRATCH_TIME = 4 };
+
+/* Has the call find this as its argument i. */
+static void replace_argument(struct vmti_thread *t, unsigned i, uint64_t value)
+{
+    if (!vmti_ptrace_set_arg(t->tid, i, value))
+        t->replaced |= (uint8_t)(1u << i);
+}
+
+/* A mask that the call sets while it waits. True: the kernel must be given another, which is in the scratch. */
+static bool take_wait_mask(struct vmti_catcher *c, struct vmti_thread *t, uint64_t address)
+{
+    struct vmti_signals *s = &t->signals;
+    uint64_t *mask = &t->scratch[SCRATCH_MASK];
+    if (!address || !vmti_program_read(c->r->pid, mask, address, sizeof *mask))
+        return false;
+    s->wait_mask = true;
+    s->wait_blocks_segv = *mask & VMTI_SIGSEGV_BIT;
+    if (!s->wait_blocks_segv || s->segv_held)
+        return false;
+    *mask &= ~VMTI_SIGSEGV_BIT;
+    return true;
+}
+
 static void replace_mask(struct vmti_catcher *c, struct vmti_thread *t, unsigned i)
 {
-    uint64_t *mask = &t->scratch[0];
-    if (!t->call.args[i] || !vmti_program_read(c->r->pid, mask, t->call.args[i], sizeof *mask) ||
-        !(*mask & VMTI_SIGSEGV_BIT))
-        return;
-    *mask &= ~VMTI_SIGSEGV_BIT;
-    replace_argument(t, i, mask);
+    if (take_wait_mask(c, t, t->call.args[i]))
+        replace_argument(t, i, (uint64_t)&t->scratch[SCRATCH_MASK]);
 }
 
 /* pselect6 and io_pgetevents: the last argument is a structure with a pointer to the mask and its size. */
 static void replace_packed_mask(struct vmti_catcher *c, struct vmti_thread *t, unsigned i)
 {
-    uint64_t *mask = &t->scratch[0], *packed = &t->scratch[1];
-    if (!t->call.args[i] || !vmti_program_read(c->r->pid, packed, t->call.args[i], 2 * sizeof *packed) || !packed[0] ||
-        !vmti_program_read(c->r->pid, mask, packed[0], sizeof *mask) || !(*mask & VMTI_SIGSEGV_BIT))
+    uint64_t *packed = &t->scratch[SCRATCH_PACKED];
+    if (!t->call.args[i] || !vmti_program_read(c->r->pid, packed, t->call.args[i], 2 * sizeof *packed) ||
+        !take_wait_mask(c, t, packed[0]))
         return;
-    *mask &= ~VMTI_SIGSEGV_BIT;
-    packed[0] = (uint64_t)mask;
-    replace_argument(t, i, packed);
+    packed[0] = (uint64_t)&t->scratch[SCRATCH_MASK];
+    replace_argument(t, i, (uint64_t)packed);
+}
+
+/* Nanoseconds that the call has waited before it was interrupted and run again; 0 for one that is new. */
+static uint64_t waited(struct vmti_thread *t)
+{
+    uint64_t now = vmti_os_now(CLOCK_MONOTONIC);
+    if (!t->signals.rerunning || !t->signals.wait_started) {
+        t->signals.wait_started = now;
+        return 0;
+    }
+    return now - t->signals.wait_started;
+}
+
+/* A call that was interrupted by what the program does not see waits no longer for that. Argument i: milliseconds. */
+static void shorten_milliseconds(struct vmti_thread *t, unsigned i)
+{
+    int64_t timeout = (int32_t)t->call.args[i], past = (int64_t)(waited(t) / 1000000);
+    if (past && timeout > 0)
+        replace_argument(t, i, (uint64_t)(timeout > past ? timeout - past : 0));
+}
+
+/* Argument i: a struct timespec. */
+static void shorten_timespec(struct vmti_catcher *c, struct vmti_thread *t, unsigned i)
+{
+    struct timespec *left = (struct timespec *)&t->scratch[SCRATCH_TIME];
+    uint64_t past = waited(t);
+    if (!past || !t->call.args[i] || !vmti_program_read(c->r->pid, left, t->call.args[i], sizeof *left))
+        return;
+    left->tv_sec -= (int64_t)(past / 1000000000);
+    left->tv_nsec -= (int64_t)(past % 1000000000);
+    if (left->tv_nsec < 0) {
+        left->tv_nsec += 1000000000;
+        left->tv_sec--;
+    }
+    if (left->tv_sec < 0)
+        left->tv_sec = left->tv_nsec = 0;
+    replace_argument(t, i, (uint64_t)left);
+}
+
+/*
+ * An execve keeps ignored signals ignored, and gives others the default (execve(2)): where the program ignores SIGSEGV, the
+ * kernel must know. The call is put off for that, and made again.
+ */
+static void before_exec(struct vmti_region *r, struct vmti_thread *t)
+{
+    struct vmti_signals *s = &t->signals;
+    if (s->actions->of[SIGSEGV - 1].handler != (uint64_t)SIG_IGN || s->ignores_for_exec)
+        return;
+    vmti_regs regs, skipped;
+    int status;
+    if (vmti_ptrace_get_regs(t->tid, &regs))
+        return;
+    skipped = regs;
+    vmti_regs_skip_call(&skipped);
+    if (vmti_ptrace_set_regs(t->tid, &skipped) || vmti_ptrace_resume(t->tid, 0) ||
+        vmti_sys(SYS_wait4, t->tid, &status, __WALL, 0, 0, 0) != t->tid || !WIFSTOPPED(status))
+        return; /* dead; its death is told by the next request */
+    inject_action(r, t, &s->actions->of[SIGSEGV - 1], false);
+    vmti_regs_rerun(&regs);
+    vmti_ptrace_set_regs(t->tid, &regs);
+    s->ignores_for_exec = true;
+    t->in_call = false;
 }
 
 void vmti_signals_before(struct vmti_catcher *c, struct vmti_thread *t)
 {
+    struct vmti_signals *s = &t->signals;
+    s->wait_mask = false;
     switch (t->call.nr) {
     case SYS_rt_sigaction: {
         struct vmti_sigaction *action = &t->wanted_action;
+        int signal = (int)t->call.args[0];
         /* Read now: the call may write the old action over it. */
         t->effect[0] = t->call.args[1] && vmti_program_read(c->r->pid, action, t->call.args[1], sizeof *action);
-        if (!t->effect[0] || !vmti_action_needs_change((int)t->call.args[0], action))
+        if (!t->effect[0] || !vmti_action_needs_change(signal, action))
             break;
-        struct vmti_sigaction *given = (struct vmti_sigaction *)t->scratch;
+        struct vmti_sigaction *given = (struct vmti_sigaction *)&t->scratch[SCRATCH_ACTION];
         *given = *action;
-        vmti_action_for_kernel(c->r, (int)t->call.args[0], given);
-        replace_argument(t, 1, given);
+        for_kernel(c->r, t, signal, given);
+        replace_argument(t, 1, (uint64_t)given);
         break;
     }
     case SYS_rt_sigprocmask:
@@ -86,87 +291,108 @@ void vmti_signals_before(struct vmti_catcher *c, struct vmti_thread *t)
     case SYS_ppoll:
         replace_mask(c, t, 3);
         break;
+    case SYS_epoll_wait:
+        shorten_milliseconds(t, 3);
+        break;
     case SYS_epoll_pwait:
-    case 441: /* epoll_pwait2 */
+        shorten_milliseconds(t, 3);
         replace_mask(c, t, 4);
+        break;
+    case 441: /* epoll_pwait2 */
+        shorten_timespec(c, t, 3);
+        replace_mask(c, t, 4);
+        break;
+    case SYS_rt_sigtimedwait:
+        shorten_timespec(c, t, 2);
+        break;
+    case SYS_semtimedop:
+        shorten_timespec(c, t, 3);
+        break;
+    case SYS_io_getevents:
+        shorten_timespec(c, t, 4);
         break;
     case SYS_pselect6:
     case 333: /* io_pgetevents */
         replace_packed_mask(c, t, 5);
+        break;
+    case SYS_execve:
+    case SYS_execveat:
+        before_exec(c->r, t);
         break;
     default:
         break;
     }
 }
 
+/* ------------------------------------------------------------------------------------------- after a call */
+
 static void after_sigaction(struct vmti_catcher *c, struct vmti_thread *t)
 {
     struct vmti_sigaction old;
     int signal = (int)t->call.args[0];
+    if (signal < 1 || signal > VMTI_SIGNALS)
+        return;
     if (t->call.args[2] && vmti_program_read(c->r->pid, &old, t->call.args[2], sizeof old)) {
         struct vmti_sigaction shown = old;
-        vmti_action_for_program(c->r, signal, &shown);
+        vmti_action_for_program(t->signals.actions, signal, &shown);
         if (memcmp(&old, &shown, sizeof old))
             vmti_program_write(c->r->pid, t->call.args[2], &shown, sizeof shown);
     }
-    if (t->effect[0] && !t->other_process) /* a vfork child has handlers of its own */
-        vmti_action_note(c->r, signal, &t->wanted_action);
+    if (!t->effect[0])
+        return;
+    /* As the kernel shows it afterwards: no mask holds these two, and unknown flags are dropped (kernel/signal.c,
+     * do_sigaction). */
+    struct vmti_sigaction *wanted = &t->signals.actions->of[signal - 1];
+    *wanted = t->wanted_action;
+    wanted->mask &= ~(vmti_signal_bit(SIGKILL) | vmti_signal_bit(SIGSTOP));
+    wanted->flags &= VMTI_ACTION_FLAGS;
 }
 
 static void after_sigprocmask(struct vmti_catcher *c, struct vmti_thread *t)
 {
-    uint64_t mask;
-    bool was_blocked = t->segv_blocked;
-    if (t->effect[0]) {
-        bool named = t->effect[1] & VMTI_SIGSEGV_BIT;
-        if (t->call.args[0] == SIG_SETMASK)
-            t->segv_blocked = named;
-        else if (named)
-            t->segv_blocked = t->call.args[0] == SIG_BLOCK;
-        if (named && t->call.args[0] != SIG_UNBLOCK && !vmti_ptrace_get_mask(t->tid, &mask)) {
-            mask &= ~VMTI_SIGSEGV_BIT;
-            vmti_ptrace_set_mask(t->tid, &mask);
-        }
+    struct vmti_signals *s = &t->signals;
+    uint64_t old;
+    if (s->segv_blocked && t->call.args[2] && vmti_program_read(c->r->pid, &old, t->call.args[2], sizeof old)) {
+        old |= VMTI_SIGSEGV_BIT;
+        vmti_program_write(c->r->pid, t->call.args[2], &old, sizeof old);
     }
-    if (was_blocked && t->call.args[2] && vmti_program_read(c->r->pid, &mask, t->call.args[2], sizeof mask)) {
-        mask |= VMTI_SIGSEGV_BIT;
-        vmti_program_write(c->r->pid, t->call.args[2], &mask, sizeof mask);
-    }
+    if (!t->effect[0])
+        return;
+    bool named = t->effect[1] & VMTI_SIGSEGV_BIT;
+    if (t->call.args[0] == SIG_SETMASK)
+        s->segv_blocked = named;
+    else if (named)
+        s->segv_blocked = t->call.args[0] == SIG_BLOCK;
+    if (named || s->segv_held)
+        vmti_signals_settle_mask(t);
 }
 
 void vmti_signals_after(struct vmti_catcher *c, struct vmti_thread *t, int64_t result)
 {
-    if (t->replaced) {
-        vmti_ptrace_set_arg(t->tid, t->replaced - 1u, t->replaced_value);
-        t->replaced = 0;
-    }
+    struct vmti_signals *s = &t->signals;
+    for (unsigned i = 0; t->replaced; i++, t->replaced >>= 1)
+        if (t->replaced & 1)
+            vmti_ptrace_set_arg(t->tid, i, t->call.args[i]);
+    s->interrupted = false;
+    if (s->wait_mask && result != -EINTR && result != -ERESTARTNOHAND)
+        s->wait_mask = false;
     if (t->call.nr == SYS_rt_sigreturn) {
-        uint64_t mask; /* a handler may have changed the mask that its frame restores */
-        if (!vmti_ptrace_get_mask(t->tid, &mask) && (mask & VMTI_SIGSEGV_BIT)) {
-            mask &= ~VMTI_SIGSEGV_BIT;
-            vmti_ptrace_set_mask(t->tid, &mask);
+        uint64_t mask; /* the one of its frame, which a handler may have changed */
+        if (!vmti_ptrace_get_mask(t->tid, &mask)) {
+            s->segv_blocked = mask & VMTI_SIGSEGV_BIT;
+            if (s->segv_blocked || s->segv_held)
+                vmti_signals_settle_mask(t);
         }
         return;
     }
-    if (result != 0)
-        return;
-    if (t->call.nr == SYS_rt_sigaction)
+    if (s->ignores_for_exec && (t->call.nr == SYS_execve || t->call.nr == SYS_execveat)) {
+        s->ignores_for_exec = false; /* it has failed */
+        vmti_signals_restore_action(c->r, t, false);
+    }
+    if (result == 0 && t->call.nr == SYS_rt_sigaction)
         after_sigaction(c, t);
-    else if (t->call.nr == SYS_rt_sigprocmask)
+    else if (result == 0 && t->call.nr == SYS_rt_sigprocmask)
         after_sigprocmask(c, t);
-}
-
-/* ------------------------------------------------------------------------------------------- delivery */
-
-void vmti_signals_open_frame(struct vmti_catcher *c, struct vmti_thread *t)
-{
-    vmti_regs regs;
-    if (vmti_ptrace_get_regs(t->tid, &regs))
-        return;
-    uintptr_t sp = vmti_regs_sp(&regs);
-    if (sp <= VMTI_SIGFRAME_BYTES)
-        return;
-    struct vmti_span *span = vmti_pin(c->r, t, sp - VMTI_SIGFRAME_BYTES, sp, true);
-    if (span)
-        span->done = VMTI_DONE_RECORDED; /* which part of it the frame takes is not known */
+    else if (s->segv_held) /* rt_sigtimedwait or a read of a signalfd may have taken it */
+        vmti_signals_settle_mask(t);
 }

@@ -6,7 +6,6 @@
 #include <linux/audit.h>
 
 #include "../harness/effects.h"
-#include "../harness/fault.h"
 #include "../harness/pagedir.h"
 #include "../harness/tell.h"
 #include "../harness/trace_format.h"
@@ -72,14 +71,17 @@ static void enter(struct vmti_catcher *c, struct vmti_thread *t, const struct pt
     t->call.ip = info->instruction_pointer;
     t->call.sp = info->stack_pointer;
     if (is_own_call(r, &t->call)) {
+        t->signals.rerunning = false;
         if (t->call.nr == VMTI_TELL_NR)
             hear(c, t);
         return;
     }
-    r->counts.syscalls++;
+    if (!t->signals.rerunning)
+        r->counts.syscalls++;
     bool native = info->arch == AUDIT_ARCH_X86_64 && !(info->entry.nr & X32_BIT);
     t->row = native ? vmti_row(t->call.nr) : NULL;
     if (!t->row) {
+        t->signals.rerunning = false;
         if (!r->counts.unknown_calls++)
             r->first_unknown = t->call.nr;
         return;
@@ -91,12 +93,15 @@ static void enter(struct vmti_catcher *c, struct vmti_thread *t, const struct pt
     if (t->spans)
         vmti_note_pinned(r, t);
     vmti_signals_before(c, t);
+    t->signals.rerunning = false;
     if (t->row->effect == VMTI_EFFECT_CLONE)
         vmti_child_before(c, t);
 }
 
 static void leave(struct vmti_catcher *c, struct vmti_thread *t, int64_t result)
 {
+    if (!t->in_call) /* made to skip it: see signals.c */
+        return;
     t->in_call = false;
     if (!t->row)
         return;
@@ -120,24 +125,6 @@ static void syscall_stop(struct vmti_catcher *c, struct vmti_thread *t)
         leave(c, t, info.exit.rval);
     if (!c->ended || t->halting) /* one that halts goes on to its interrupt, where a call may be restarted */
         vmti_thread_resume(c, t, 0);
-}
-
-/* ------------------------------------------------------------------------------------------- signals */
-
-static void signal_stop(struct vmti_catcher *c, struct vmti_thread *t, int signal)
-{
-    if (signal == SIGSEGV) {
-        siginfo_t info;
-        if (vmti_ptrace_get_siginfo(t->tid, &info))
-            return; /* dead; wait tells */
-        bool fault = info.si_code == SEGV_MAPERR || info.si_code == SEGV_ACCERR;
-        if (fault && vmti_fault(c->r, t, (uintptr_t)info.si_addr) == VMTI_FAULT_OURS) {
-            vmti_thread_resume(c, t, 0);
-            return;
-        }
-    }
-    vmti_signals_open_frame(c, t);
-    vmti_thread_resume(c, t, signal);
 }
 
 /* ------------------------------------------------------------------------------------------- all */
@@ -181,6 +168,8 @@ void vmti_stop_handle(struct vmti_catcher *c, struct vmti_thread *t, int status)
 {
     int event = vmti_stop_event(status), signal = vmti_stop_signal(status);
     t->state = VMTI_T_STOPPED;
+    if (vmti_unlikely(t->signals.patching_frame) && vmti_handler_stop(t, signal, event))
+        return;
     if (!t->in_call && t->spans) /* pinned for a signal frame, which is written by now */
         vmti_unpin_all(c->r, t, 0);
     if (signal == (SIGTRAP | 0x80))
@@ -188,5 +177,5 @@ void vmti_stop_handle(struct vmti_catcher *c, struct vmti_thread *t, int status)
     else if (event)
         event_stop(c, t, event, signal);
     else
-        signal_stop(c, t, signal);
+        vmti_signal_stop(c, t, signal);
 }

@@ -30,6 +30,7 @@ struct vmti_thread *vmti_thread_add(struct vmti_region *r, pid_t tid)
     memset(t, 0, sizeof *t);
     t->tid = tid;
     t->index = (uint32_t)r->counts.threads;
+    t->signals.actions = &r->actions;
     HASH_ADD(hh, r->threads, tid, sizeof tid, t);
     if (!t->hh.tbl)
         return NULL;
@@ -41,6 +42,7 @@ struct vmti_thread *vmti_thread_add(struct vmti_region *r, pid_t tid)
 void vmti_thread_remove(struct vmti_region *r, struct vmti_thread *t)
 {
     vmti_unpin_all(r, t, -EINTR);
+    vmti_signals_forget(r, t);
     HASH_DEL(r->threads, t);
     r->counts.threads_now--;
     t->pinning_next = r->thread_free;
@@ -155,28 +157,6 @@ static long seize_new(struct vmti_catcher *c)
     return error ? error : found;
 }
 
-/*
- * The thread has halted for our interrupt. What call it was in is noted, for the kernel may resume that by restart_syscall,
- * which does not say. If it was blocked in one of the few calls that return EINTR even when no
- * handler ran (epoll_wait, semop, sigtimedwait, …: signal(7), "Interruption of system calls"), it runs the call again;
- * the others are restarted by the kernel.
- */
-static void undo_interrupt(struct vmti_thread *t)
-{
-    vmti_regs regs;
-    if (vmti_ptrace_get_regs(t->tid, &regs) || vmti_regs_nr(&regs) < 0)
-        return;
-    if (vmti_regs_nr(&regs) != SYS_restart_syscall) {
-        t->call.nr = vmti_regs_nr(&regs);
-        for (unsigned i = 0; i < 6; i++)
-            t->call.args[i] = vmti_regs_arg(&regs, i);
-    }
-    if (vmti_regs_result(&regs) == -EINTR) {
-        vmti_regs_rerun(&regs);
-        vmti_ptrace_set_regs(t->tid, &regs);
-    }
-}
-
 /* Has the threads that `chosen` halt, and waits until they have. Stops that come before are answered as always. */
 static void halt(struct vmti_catcher *c, bool (*chosen)(struct vmti_catcher *c, struct vmti_thread *t))
 {
@@ -194,21 +174,20 @@ static void halt(struct vmti_catcher *c, bool (*chosen)(struct vmti_catcher *c, 
     }
 }
 
-/* Is a fault of the thread waiting to be reported? The stop of an interrupt comes before it (kernel/signal.c,
- * get_signal: the traps of job control first, then synchronous signals). */
-static bool has_pending_fault(struct vmti_thread *t)
+static bool is_fault(const siginfo_t *info)
 {
-    siginfo_t info[8];
-    struct ptrace_peeksiginfo_args from = {.off = 0, .flags = 0 /* the thread's own queue */, .nr = 8};
-    for (;;) {
-        long n = vmti_ptrace(PTRACE_PEEKSIGINFO, t->tid, (uintptr_t)&from, (uintptr_t)info);
-        for (long i = 0; i < n; i++)
-            if (info[i].si_signo == SIGSEGV && info[i].si_code > 0)
-                return true;
-        if (n < from.nr)
-            return false;
-        from.off += (uint64_t)n;
-    }
+    return info->si_signo == SIGSEGV && info->si_code > 0;
+}
+
+/* The call that the thread was in is noted, for the kernel may resume it by restart_syscall, which does not say. */
+static void note_call(struct vmti_thread *t)
+{
+    vmti_regs regs;
+    if (vmti_ptrace_get_regs(t->tid, &regs) || vmti_regs_nr(&regs) < 0 || vmti_regs_nr(&regs) == SYS_restart_syscall)
+        return;
+    t->call.nr = vmti_regs_nr(&regs);
+    for (unsigned i = 0; i < 6; i++)
+        t->call.args[i] = vmti_regs_arg(&regs, i);
 }
 
 bool vmti_thread_halted(struct vmti_thread *t)
@@ -216,10 +195,13 @@ bool vmti_thread_halted(struct vmti_thread *t)
     if (!t->halting)
         return false;
     t->halting = false;
-    if (has_pending_fault(t)) /* it is answered first; then the thread is halted again */
+    /* One that waits is answered first; then the thread is halted again. The stop of an interrupt comes before it
+     * (kernel/signal.c, get_signal: the traps of job control first, then synchronous signals). */
+    if (vmti_signal_is_queued(t->tid, false, is_fault))
         return false;
     t->state = VMTI_T_STOPPED;
-    undo_interrupt(t);
+    note_call(t);
+    vmti_undo_interruption(t);
     return true;
 }
 
@@ -279,7 +261,7 @@ static bool may_have_faulted(struct vmti_catcher *c, struct vmti_thread *t)
 /* Those that must be at a stop to be let go: see above; and those that have something to be given back. */
 static bool must_halt(struct vmti_catcher *c, struct vmti_thread *t)
 {
-    return t->replaced || t->segv_blocked || may_have_faulted(c, t);
+    return t->replaced || t->signals.segv_blocked || may_have_faulted(c, t);
 }
 
 void vmti_threads_release(struct vmti_catcher *c)
@@ -290,7 +272,7 @@ void vmti_threads_release(struct vmti_catcher *c)
     for (struct vmti_thread *t = c->r->threads; t; t = t->hh.next) {
         vmti_affinity_give_back(t);
         if (t->state == VMTI_T_STOPPED) {
-            vmti_signals_give_mask_back(t->tid, t->segv_blocked);
+            vmti_signals_give_mask_back(t);
             vmti_ptrace(PTRACE_DETACH, t->tid, 0, 0);
         }
     }

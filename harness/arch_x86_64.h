@@ -51,6 +51,20 @@ static inline void vmti_regs_rerun(vmti_regs *r)
     r->rax = r->orig_rax;
 }
 
+/* Undoes that: the call has returned `result`. */
+static inline void vmti_regs_return(vmti_regs *r, int64_t result)
+{
+    r->rip += VMTI_SYSCALL_INSN;
+    r->rax = (uint64_t)result;
+}
+
+/* A call that the thread is about to make is not made. */
+static inline void vmti_regs_skip_call(vmti_regs *r) { r->orig_rax = (uint64_t)-1; }
+
+/* Where the blocked signals are that the handler's return restores, from the stack pointer at the handler's first
+ * instruction: after the return address, a struct ucontext (arch/x86/include/asm/sigframe.h, struct rt_sigframe). */
+enum { VMTI_SIGFRAME_MASK = 8 + 296 };
+
 /* Offset of argument i (0..5) of a system call in `struct user`, for PTRACE_POKEUSER, and in vmti_regs. */
 static inline unsigned long vmti_arg_offset(unsigned i)
 {

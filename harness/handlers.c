@@ -17,19 +17,15 @@
 /* The region whose faults the handler looks after. */
 static _Atomic(struct vmti_region *) watched;
 
-static uint64_t bit(int signal)
-{
-    return (uint64_t)1 << (signal - 1);
-}
-
 /* ------------------------------------------------------------------------------------------- actions */
 
 void vmti_action_for_kernel(const struct vmti_region *r, int signal, struct vmti_sigaction *action)
 {
     if (signal == SIGSEGV) {
-        bool own_handler = action->handler != (uint64_t)SIG_DFL && action->handler != (uint64_t)SIG_IGN;
-        /* SA_NODEFER: else the kernel blocks SIGSEGV while the program's handler runs, which may use closed pages. */
-        uint64_t flags = action->flags | SA_SIGINFO | SA_NODEFER;
+        /* SA_NODEFER: else the kernel blocks SIGSEGV while the program's handler runs, which may use closed pages.
+         * Without SA_RESETHAND: the net stays, and does what that says. */
+        uint64_t flags = (action->flags | SA_SIGINFO | SA_NODEFER) & ~(uint64_t)SA_RESETHAND;
+        bool own_handler = vmti_action_has_handler(action);
         if (!own_handler)
             *action = r->net_action;
         action->handler = r->net_action.handler;
@@ -39,24 +35,13 @@ void vmti_action_for_kernel(const struct vmti_region *r, int signal, struct vmti
     action->mask &= ~VMTI_SIGSEGV_BIT;
 }
 
-void vmti_action_for_program(const struct vmti_region *r, int signal, struct vmti_sigaction *action)
+void vmti_action_for_program(const struct vmti_actions *set, int signal, struct vmti_sigaction *action)
 {
-    if (signal == SIGSEGV && action->handler == r->net_action.handler)
-        *action = r->segv_action;
-    else if (signal >= 1 && signal <= 64 && (r->mask_has_segv & bit(signal)))
-        action->mask |= VMTI_SIGSEGV_BIT;
-}
-
-void vmti_action_note(struct vmti_region *r, int signal, const struct vmti_sigaction *action)
-{
-    if (signal < 1 || signal > 64)
-        return;
+    const struct vmti_sigaction *wanted = &set->of[signal - 1];
     if (signal == SIGSEGV)
-        r->segv_action = *action;
-    else if (action->mask & VMTI_SIGSEGV_BIT)
-        r->mask_has_segv |= bit(signal);
+        *action = *wanted;
     else
-        r->mask_has_segv &= ~bit(signal);
+        action->mask |= wanted->mask & VMTI_SIGSEGV_BIT;
 }
 
 /* ------------------------------------------------------------------------------------------- the net */
@@ -93,18 +78,19 @@ static void net(int signal, siginfo_t *info, void *context)
         return;
     if (catch_orphaned_fault(r, info, context))
         return;
-    struct vmti_sigaction action = r->segv_action;
-    if (action.handler == (uint64_t)SIG_IGN && info->si_code <= 0)
-        return;
-    if (action.handler == (uint64_t)SIG_DFL || action.handler == (uint64_t)SIG_IGN) {
+    struct vmti_sigaction *wanted = &r->actions.of[SIGSEGV - 1], action = *wanted;
+    if (!vmti_action_has_handler(&action)) {
         /* The default action. A fault happens again and finds it; a signal that was sent is sent again. (The kernel does
-         * the same for a fault whose signal is ignored.) */
+         * the same for a fault whose signal is ignored; ignored ones that were sent do not come here.) */
         action = (struct vmti_sigaction){.handler = (uint64_t)SIG_DFL};
         vmti_sys(SYS_rt_sigaction, SIGSEGV, &action, 0, sizeof action.mask, VMTI_OWN_CALL, 0);
         if (info->si_code <= 0)
-            vmti_sys(SYS_rt_tgsigqueueinfo, r->pid, vmti_sys(SYS_gettid, 0, 0, 0, 0, 0, 0), signal, info, 0, 0);
+            vmti_sys(SYS_rt_tgsigqueueinfo, vmti_sys(SYS_getpid, 0, 0, 0, 0, 0, 0),
+                     vmti_sys(SYS_gettid, 0, 0, 0, 0, 0, 0), signal, info, 0, 0);
         return;
     }
+    if (action.flags & SA_RESETHAND)
+        wanted->handler = (uint64_t)SIG_DFL;
     ((void (*)(int, siginfo_t *, void *))action.handler)(signal, info, context);
 }
 
@@ -113,20 +99,16 @@ static void net(int signal, siginfo_t *info, void *context)
 void vmti_handlers_take(struct vmti_region *r)
 {
     struct sigaction ours = {.sa_sigaction = net, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK};
-    vmti_sys(SYS_rt_sigaction, SIGSEGV, 0, &r->segv_action, sizeof r->segv_action.mask, 0, 0);
+    for (int signal = 1; signal <= VMTI_SIGNALS; signal++) /* fails for none but a signal that does not exist */
+        vmti_sys(SYS_rt_sigaction, signal, 0, &r->actions.of[signal - 1], sizeof r->actions.of->mask, 0, 0);
     atomic_store(&watched, r);
     /* Through libc once, which knows the restorer that the kernel wants. */
     sigaction(SIGSEGV, &ours, NULL);
     vmti_sys(SYS_rt_sigaction, SIGSEGV, 0, &r->net_action, sizeof r->net_action.mask, 0, 0);
-    for (int signal = 1; signal <= 64; signal++) {
-        struct vmti_sigaction action;
-        if (signal == SIGSEGV)
-            action = r->segv_action;
-        else if (vmti_sys(SYS_rt_sigaction, signal, 0, &action, sizeof action.mask, 0, 0))
-            continue;
+    for (int signal = 1; signal <= VMTI_SIGNALS; signal++) {
+        struct vmti_sigaction action = r->actions.of[signal - 1];
         if (!vmti_action_needs_change(signal, &action))
             continue;
-        vmti_action_note(r, signal, &action);
         vmti_action_for_kernel(r, signal, &action);
         vmti_sys(SYS_rt_sigaction, signal, &action, 0, sizeof action.mask, 0, 0);
     }
@@ -134,12 +116,12 @@ void vmti_handlers_take(struct vmti_region *r)
 
 void vmti_handlers_give_back(struct vmti_region *r)
 {
-    for (int signal = 1; signal <= 64; signal++) {
+    for (int signal = 1; signal <= VMTI_SIGNALS; signal++) {
         struct vmti_sigaction action;
-        if ((signal != SIGSEGV && !(r->mask_has_segv & bit(signal))) ||
+        if (!vmti_action_needs_change(signal, &r->actions.of[signal - 1]) ||
             vmti_sys(SYS_rt_sigaction, signal, 0, &action, sizeof action.mask, 0, 0))
             continue;
-        vmti_action_for_program(r, signal, &action);
+        vmti_action_for_program(&r->actions, signal, &action);
         vmti_sys(SYS_rt_sigaction, signal, &action, 0, sizeof action.mask, 0, 0);
     }
     atomic_store(&watched, NULL);

@@ -16,7 +16,12 @@
 
 #include "types.h"
 
-#define VMTI_SIGSEGV_BIT ((uint64_t)1 << (SIGSEGV - 1))
+static inline uint64_t vmti_signal_bit(int signal)
+{
+    return (uint64_t)1 << (signal - 1);
+}
+
+#define VMTI_SIGSEGV_BIT vmti_signal_bit(SIGSEGV)
 
 /* Does the kernel have to be given something else than this action of the program's? */
 static inline bool vmti_action_needs_change(int signal, const struct vmti_sigaction *action)
@@ -24,14 +29,24 @@ static inline bool vmti_action_needs_change(int signal, const struct vmti_sigact
     return signal == SIGSEGV || (action->mask & VMTI_SIGSEGV_BIT);
 }
 
-/* Makes of the program's action the one that the kernel gets during the region. */
+static inline bool vmti_action_has_handler(const struct vmti_sigaction *action)
+{
+    return action->handler != (uint64_t)SIG_DFL && action->handler != (uint64_t)SIG_IGN;
+}
+
+/* Does the program ignore the signal, itself or by the default action (signal(7), "Standard signals")? */
+static inline bool vmti_action_ignores(int signal, const struct vmti_sigaction *action)
+{
+    return action->handler == (uint64_t)SIG_IGN ||
+           (action->handler == (uint64_t)SIG_DFL &&
+            (signal == SIGCHLD || signal == SIGCONT || signal == SIGURG || signal == SIGWINCH));
+}
+
+/* Makes of the action that P wants the one that the kernel gets during the region. */
 VMTI_HIDDEN void vmti_action_for_kernel(const struct vmti_region *r, int signal, struct vmti_sigaction *action);
 
-/* Makes of the kernel's action the one that the program set. */
-VMTI_HIDDEN void vmti_action_for_program(const struct vmti_region *r, int signal, struct vmti_sigaction *action);
-
-/* The program has set this action. */
-VMTI_HIDDEN void vmti_action_note(struct vmti_region *r, int signal, const struct vmti_sigaction *action);
+/* Makes of the kernel's action the one that was set in place of which it is: `set` are all that were. */
+VMTI_HIDDEN void vmti_action_for_program(const struct vmti_actions *set, int signal, struct vmti_sigaction *action);
 
 /* In P, before the catcher attaches, and after it has left. */
 VMTI_HIDDEN void vmti_handlers_take(struct vmti_region *r);

@@ -3,9 +3,29 @@
 #ifndef VMTI_THREAD_H
 #define VMTI_THREAD_H
 
+#include <signal.h>
+
 #include "syscalls.h"
 #include "types.h"
 #include "uthash_arena.h"
+
+/* What a thread believes of its signals, and what the catcher does to keep that true: catcher/signals.c, delivery.c. */
+struct vmti_signals {
+    struct vmti_actions *actions;
+    bool segv_blocked;      /* the program believes that it blocks SIGSEGV */
+    bool segv_held;         /* one that was sent waits, and the kernel does block it */
+    bool has_lost_info;     /* one that waited was taken out by a fault: this is its siginfo */
+    bool dying;             /* a fault that it does not survive: the default action has been set */
+    bool ignores_for_exec;  /* the kernel has been given SIG_IGN for SIGSEGV, which an execve keeps */
+    bool wait_mask;         /* the call, or the one just interrupted, has a mask of its own while it waits: */
+    bool wait_blocks_segv;
+    bool patching_frame;    /* resumed to stop again when the frame of a handler has been written */
+    bool rerunning;         /* set back to the start of the call that it was in: */
+    int64_t rerun_result;   /* what that had returned */
+    bool interrupted;       /* since the call's end a signal has been delivered that is not ignored */
+    uint64_t wait_started;  /* monotonic nanoseconds: when the call with a timeout began that may be run again */
+    siginfo_t lost_info;
+};
 
 struct vmti_thread {
     pid_t tid;
@@ -15,7 +35,7 @@ struct vmti_thread {
     bool halting;           /* was interrupted by the catcher, and its stop has not come yet */
     bool other_process;     /* shares the memory but is not a thread of P: a vfork child */
     uint64_t clone_flags;   /* of the child that it is making, or that it was made with */
-    bool segv_blocked;      /* the program believes that it blocks SIGSEGV */
+    struct vmti_signals signals;
     uint8_t state;          /* of the catcher: enum vmti_thread_state in catcher.h */
     uintptr_t tls;          /* thread pointer, when the thread was first seen */
     uintptr_t altstack;     /* alternate signal stack, if known */
@@ -31,8 +51,7 @@ struct vmti_thread {
     bool has_affinity;
     uint64_t scratch[8];    /* for the arguments that the catcher replaces during a call: see signals.c */
     struct vmti_sigaction wanted_action; /* by rt_sigaction */
-    uint8_t replaced;       /* index of the replaced argument, plus 1 */
-    uint64_t replaced_value;
+    uint8_t replaced;       /* a bit for each argument of the call that the catcher replaced */
     UT_hash_handle hh;
 };
 

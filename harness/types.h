@@ -138,6 +138,16 @@ struct vmti_sigaction {
     uint64_t handler, flags, restorer, mask;
 };
 
+enum { VMTI_SIGNALS = 64 };
+
+/* The actions that a program believes to have set, by signal - 1: those of P, and of a child that shares its memory but
+ * not its handlers. */
+struct vmti_actions {
+    struct vmti_sigaction of[VMTI_SIGNALS];
+    struct vmti_actions *free_next;
+    uint32_t users; /* threads that have them */
+};
+
 /* vmti_region.state; P is the traced process. */
 enum {
     VMTI_STARTING = 0, /* the catcher has been cloned */
@@ -177,9 +187,9 @@ struct vmti_region {
     pid_t begin_tid;
     pid_t catcher;          /* pid of the helper */
     unsigned cpu;           /* on which the beginning thread ran */
-    uint64_t mask_has_segv; /* bit per signal: the program's sa_mask for it holds SIGSEGV, the kernel's does not */
-    struct vmti_sigaction segv_action; /* what the program wants for SIGSEGV */
-    struct vmti_sigaction child_action; /* room for the catcher's calls in a forked child: see children.c */
+    struct vmti_actions actions; /* of P */
+    struct vmti_actions *actions_free;
+    struct vmti_sigaction call_action; /* room for calls that the catcher has threads make: see inject.c */
     struct vmti_sigaction net_action;  /* ours, for a program that wants the default: see handlers.h */
     char command[4096];     /* of P: arguments, each ended by NUL */
     size_t command_bytes;
