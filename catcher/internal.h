@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside the catcher. All of catcher.c, threads.c, stops.c, children.c, signals.c, delivery.c, inject.c and affinity.c runs
- * in the helper, except vmti_catcher_start() and _stop(): no libc but memcpy and memset, no locks, no malloc; memory is the region's
- * arena. One thread makes all requests and waits: ptrace belongs to a thread (ptrace(2)).
+ * Inside the catcher. All files of this folder but cmd_*.c run in the helper, except vmti_catcher_start() and _stop(): no
+ * libc but memcpy and memset, no locks, no malloc; memory is the region's arena. One thread makes all requests and
+ * waits: ptrace belongs to a thread (ptrace(2)).
  */
 #ifndef VMTI_CATCHER_INTERNAL_H
 #define VMTI_CATCHER_INTERNAL_H
@@ -118,6 +118,12 @@ VMTI_HIDDEN bool vmti_handler_stop(struct vmti_thread *t, int signal, int event)
 /* The thread stopped for what the program must not see: if the call that it was in has returned EINTR for it, it runs
  * again. */
 VMTI_HIDDEN void vmti_undo_interruption(struct vmti_thread *t);
+
+/* ---- waits.c */
+
+/* Before and after wait4 and waitid: they do not see the catcher. */
+VMTI_HIDDEN void vmti_waits_before(struct vmti_catcher *c, struct vmti_thread *t);
+VMTI_HIDDEN void vmti_waits_after(struct vmti_thread *t);
 
 /* ---- inject.c */
 

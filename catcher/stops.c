@@ -96,6 +96,8 @@ static void enter(struct vmti_catcher *c, struct vmti_thread *t, const struct pt
     t->signals.rerunning = false;
     if (t->row->effect == VMTI_EFFECT_CLONE)
         vmti_child_before(c, t);
+    else if (t->row->effect == VMTI_EFFECT_WAIT)
+        vmti_waits_before(c, t);
 }
 
 static void leave(struct vmti_catcher *c, struct vmti_thread *t, int64_t result)
@@ -109,6 +111,8 @@ static void leave(struct vmti_catcher *c, struct vmti_thread *t, int64_t result)
     vmti_signals_after(c, t, result);
     if (t->row->effect == VMTI_EFFECT_SCHED_GETAFFINITY || t->row->effect == VMTI_EFFECT_SCHED_SETAFFINITY)
         vmti_affinity_after(c, t, result);
+    if (t->row->effect == VMTI_EFFECT_WAIT)
+        vmti_waits_after(t);
     vmti_unpin_all(c->r, t, result);
     if (t->row->effect)
         vmti_effect_after(c->r, t, result);

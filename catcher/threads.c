@@ -8,8 +8,7 @@
 #include "../harness/arena.h"
 #include "../harness/fault.h"
 #include "../harness/window.h"
-
-enum { TASKS_MOST = 32768 };
+#include "proc.h"
 
 struct vmti_thread *vmti_thread_find(struct vmti_region *r, pid_t tid)
 {
@@ -70,91 +69,37 @@ bool vmti_thread_in_allocator(struct vmti_region *r, struct vmti_thread *t)
            vmti_program_read(r->pid, &depth, vmti_regs_tls(&regs) + r->allocator_depth_offset, sizeof depth) && depth > 0;
 }
 
-/* ------------------------------------------------------------------------------------------- /proc/PID/task */
+/* ------------------------------------------------------------------------------------------- halting */
 
-struct linux_dirent64 {
-    uint64_t ino;
-    int64_t off;
-    uint16_t bytes;
-    uint8_t type;
-    char name[];
-};
-
-static char *put_number(char *to, uint64_t n)
+static long seize(void *catcher, pid_t tid)
 {
-    char digits[20];
-    int i = 0;
-    do
-        digits[i++] = (char)('0' + n % 10);
-    while (n /= 10);
-    while (i)
-        *to++ = digits[--i];
-    return to;
-}
-
-static char *put_text(char *to, const char *text)
-{
-    while (*text)
-        *to++ = *text++;
-    return to;
-}
-
-/* "/proc/PID/task" and, if tid is not 0, "/TID/file". */
-static void task_path(char *to, pid_t pid, pid_t tid, const char *file)
-{
-    to = put_text(to, "/proc/");
-    to = put_number(to, (uint64_t)pid);
-    to = put_text(to, "/task");
-    if (tid) {
-        to = put_text(to, "/");
-        to = put_number(to, (uint64_t)tid);
-        to = put_text(to, "/");
-        to = put_text(to, file);
+    struct vmti_catcher *c = catcher;
+    struct vmti_region *r = c->r;
+    if (vmti_thread_find(r, tid))
+        return 0;
+    long error = vmti_ptrace(PTRACE_SEIZE, tid, 0, VMTI_PTRACE_OPTIONS);
+    if (error == -ESRCH) /* it has exited since */
+        return 0;
+    r->error_step = VMTI_STEP_SEIZE;
+    if (error)
+        return error;
+    if (!vmti_thread_add(r, tid)) {
+        r->error_step = VMTI_STEP_MEMORY;
+        return -ENOMEM;
     }
-    *to = '\0';
+    vmti_ptrace(PTRACE_INTERRUPT, tid, 0, 0);
+    return 0;
 }
 
 /* Seizes and interrupts threads that are not known yet. The number of new ones, or negative errno. */
 static long seize_new(struct vmti_catcher *c)
 {
-    struct vmti_region *r = c->r;
-    char path[64];
-    _Alignas(8) char buffer[4096];
-    task_path(path, r->pid, 0, NULL);
-    long fd = vmti_os_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-    if (fd < 0) {
-        r->error_step = VMTI_STEP_TASKS;
-        return fd;
-    }
-    long found = 0, error = 0, n;
-    while (!error && (n = vmti_sys(SYS_getdents64, fd, buffer, sizeof buffer, 0, 0, 0)) > 0)
-        for (long at = 0; !error && at < n;) {
-            struct linux_dirent64 *entry = (struct linux_dirent64 *)(buffer + at);
-            at += entry->bytes;
-            pid_t tid = 0;
-            for (const char *p = entry->name; *p >= '0' && *p <= '9'; p++)
-                tid = tid * 10 + (*p - '0');
-            if (!tid || vmti_thread_find(r, tid))
-                continue;
-            error = vmti_ptrace(PTRACE_SEIZE, tid, 0, VMTI_PTRACE_OPTIONS);
-            if (error == -ESRCH) { /* it has exited since */
-                error = 0;
-                continue;
-            }
-            r->error_step = VMTI_STEP_SEIZE;
-            if (error)
-                break;
-            struct vmti_thread *t = vmti_thread_add(r, tid);
-            if (!t) {
-                r->error_step = VMTI_STEP_MEMORY;
-                error = -ENOMEM;
-                break;
-            }
-            found++;
-            vmti_ptrace(PTRACE_INTERRUPT, tid, 0, 0);
-        }
-    vmti_os_close((int)fd);
-    return error ? error : found;
+    uint64_t before = c->r->counts.threads;
+    char folder[VMTI_PROC_PATH_BYTES];
+    vmti_proc_path(folder, c->r->pid, 0, "/task");
+    c->r->error_step = VMTI_STEP_TASKS;
+    long error = vmti_proc_each(folder, seize, c);
+    return error ? error : (long)(c->r->counts.threads - before);
 }
 
 /* Has the threads that `chosen` halt, and waits until they have. Stops that come before are answered as always. */
@@ -246,16 +191,9 @@ int vmti_threads_attach(struct vmti_catcher *c)
  * could. (The state letter of proc_pid_stat(5).) */
 static bool may_have_faulted(struct vmti_catcher *c, struct vmti_thread *t)
 {
-    char path[64], buffer[512];
-    task_path(path, c->r->pid, t->tid, "stat");
-    long fd = vmti_os_open(path, O_RDONLY | O_CLOEXEC, 0);
-    if (fd < 0)
-        return false;
-    long n = vmti_os_read((int)fd, buffer, sizeof buffer);
-    vmti_os_close((int)fd);
-    while (n > 0 && buffer[n - 1] != ')') /* the name before it may hold anything */
-        n--;
-    return n > 0 && (buffer[n + 1] == 'R' || buffer[n + 1] == 't' || buffer[n + 1] == 'T');
+    char stat[512];
+    const char *state = vmti_proc_after_name(stat, vmti_proc_read(c->r->pid, t->tid, "/stat", stat, sizeof stat));
+    return *state && (state[1] == 'R' || state[1] == 't' || state[1] == 'T');
 }
 
 /* Those that must be at a stop to be let go: see above; and those that have something to be given back. */

@@ -61,6 +61,8 @@ static inline void vmti_regs_return(vmti_regs *r, int64_t result)
 /* A call that the thread is about to make is not made. */
 static inline void vmti_regs_skip_call(vmti_regs *r) { r->orig_rax = (uint64_t)-1; }
 
+static inline void vmti_regs_set_result(vmti_regs *r, int64_t result) { r->rax = (uint64_t)result; }
+
 /* Where the blocked signals are that the handler's return restores, from the stack pointer at the handler's first
  * instruction: after the return address, a struct ucontext (arch/x86/include/asm/sigframe.h, struct rt_sigframe). */
 enum { VMTI_SIGFRAME_MASK = 8 + 296 };

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs in the catcher; see internal.h for what may be called. */
+#include "proc.h"
+
+#include <errno.h>
+
+#include "../harness/os.h"
+
+struct linux_dirent64 {
+    uint64_t ino;
+    int64_t off;
+    uint16_t bytes;
+    uint8_t type;
+    char name[];
+};
+
+static char *put_number(char *to, uint64_t n)
+{
+    char digits[20];
+    int i = 0;
+    do
+        digits[i++] = (char)('0' + n % 10);
+    while (n /= 10);
+    while (i)
+        *to++ = digits[--i];
+    return to;
+}
+
+static char *put_text(char *to, const char *text)
+{
+    while (*text)
+        *to++ = *text++;
+    return to;
+}
+
+void vmti_proc_path(char *to, pid_t pid, pid_t tid, const char *file)
+{
+    to = put_text(to, "/proc/");
+    to = put_number(to, (uint64_t)pid);
+    if (tid) {
+        to = put_text(to, "/task/");
+        to = put_number(to, (uint64_t)tid);
+    }
+    *put_text(to, file) = '\0';
+}
+
+long vmti_proc_read(pid_t pid, pid_t tid, const char *file, char *to, size_t bytes)
+{
+    char path[VMTI_PROC_PATH_BYTES];
+    size_t used = 0;
+    vmti_proc_path(path, pid, tid, file);
+    long fd = vmti_os_open(path, O_RDONLY | O_CLOEXEC, 0), n = fd;
+    while (fd >= 0 && used < bytes - 1 && (n = vmti_os_read((int)fd, to + used, bytes - 1 - used)) > 0)
+        used += (size_t)n;
+    if (fd >= 0)
+        vmti_os_close((int)fd);
+    to[used] = '\0';
+    return n < 0 ? n : (long)used;
+}
+
+long vmti_proc_each(const char *folder, long (*each)(void *context, pid_t number), void *context)
+{
+    _Alignas(8) char buffer[4096];
+    long fd = vmti_os_open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), result = fd < 0 ? fd : 0, n;
+    while (!result && (n = vmti_sys(SYS_getdents64, fd, buffer, sizeof buffer, 0, 0, 0)) > 0)
+        for (long at = 0; !result && at < n;) {
+            const struct linux_dirent64 *entry = (const struct linux_dirent64 *)(buffer + at);
+            const char *name = entry->name;
+            int64_t number;
+            at += entry->bytes;
+            if (*name >= '0' && *name <= '9' && vmti_proc_number(&name, &number))
+                result = each(context, (pid_t)number);
+        }
+    if (fd >= 0)
+        vmti_os_close((int)fd);
+    return result;
+}
+
+const char *vmti_proc_after_name(const char *stat, long bytes)
+{
+    while (bytes > 0 && stat[bytes - 1] != ')')
+        bytes--;
+    return bytes > 0 ? stat + bytes : "";
+}
+
+bool vmti_proc_number(const char **at, int64_t *number)
+{
+    const char *p = *at;
+    while (*p && (*p < '0' || *p > '9'))
+        p++;
+    if (!*p)
+        return false;
+    bool negative = p > *at && p[-1] == '-';
+    for (*number = 0; *p >= '0' && *p <= '9'; p++)
+        *number = *number * 10 + (*p - '0');
+    if (negative)
+        *number = -*number;
+    *at = p;
+    return true;
+}
