@@ -52,10 +52,10 @@ static void close_descriptors(void)
 }
 
 /* The trace file, locked until the catcher is gone: who waits for the lock finds the trace complete. */
-static int open_trace(struct vmti_region *r)
+int vmti_catcher_open_trace(const char *path, uint64_t since)
 {
-    char magic[8];
-    long fd = vmti_os_open(r->trace_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
+    struct vmti_trace_header header;
+    long fd = vmti_os_open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
     if (fd < 0)
         return (int)fd;
     long error = vmti_sys(SYS_flock, fd, LOCK_EX | LOCK_NB, 0, 0, 0, 0);
@@ -65,8 +65,9 @@ static int open_trace(struct vmti_region *r)
     if (!error && !S_ISREG(status.st_mode))
         error = -EEXIST;
     if (!error && status.st_size > 0) {
-        long n = vmti_os_read((int)fd, magic, sizeof magic);
-        if (n != (long)sizeof magic || memcmp(magic, VMTI_TRACE_MAGIC, sizeof magic) != 0)
+        long n = vmti_os_read((int)fd, &header, sizeof header);
+        if (n < (long)sizeof header.magic || memcmp(header.magic, VMTI_TRACE_MAGIC, sizeof header.magic) != 0 ||
+            (since && n == (long)sizeof header && header.start_realtime_ns >= since))
             error = -EEXIST;
     }
     if (!error)
@@ -91,7 +92,7 @@ static int start_tracing(struct vmti_catcher *c)
     int fd = -1;
     close_descriptors();
     if (r->trace_path) {
-        fd = open_trace(r);
+        fd = r->followed ? vmti_follow_open_trace(r->trace_path) : vmti_catcher_open_trace(r->trace_path, 0);
         if (fd < 0) {
             r->error_step = VMTI_STEP_TRACE_OPEN;
             return r->error = fd;
@@ -110,14 +111,9 @@ static int start_tracing(struct vmti_catcher *c)
     return vmti_region_close_pages(r);
 }
 
-static void finish(struct vmti_catcher *c)
+static void put_trailer(struct vmti_catcher *c, bool lost)
 {
     struct vmti_region *r = c->r;
-    bool lost = atomic_load(&r->state) == VMTI_LOST;
-    if (c->end == VMTI_END_REGION && !lost)
-        vmti_region_open_pages(r);
-    if (c->end == VMTI_END_REGION || c->end == VMTI_END_EXEC)
-        vmti_threads_release(c);
     const struct vmti_counts *n = &r->counts;
     struct vmti_trace_trailer trailer = {
         .end = lost ? VMTI_END_LOST : (uint32_t)c->end,
@@ -143,6 +139,17 @@ static void finish(struct vmti_catcher *c)
     trailer.end_time = (vmti_os_now(CLOCK_MONOTONIC) - r->trace.start_ns) / VMTI_TRACE_TIME_UNIT;
     vmti_name_pages(r);
     vmti_trace_finish(r, &trailer);
+}
+
+static void finish(struct vmti_catcher *c)
+{
+    struct vmti_region *r = c->r;
+    bool lost = atomic_load(&r->state) == VMTI_LOST;
+    if (c->end == VMTI_END_REGION && !lost)
+        vmti_region_open_pages(r);
+    if (c->end == VMTI_END_REGION || c->end == VMTI_END_EXEC)
+        vmti_threads_release(c);
+    put_trailer(c, lost);
     if (!lost)
         atomic_store(&r->state, VMTI_ENDED);
 }
@@ -185,7 +192,9 @@ static int run(void *region)
     if (start_tracing(&c)) {
         /* Leaves the threads as they are: an exit of the tracer detaches them. */
         vmti_threads_release(&c);
-        if (r->trace.fd >= 0)
+        if (r->followed && r->trace.fd >= 0 && r->trace.header)
+            put_trailer(&c, true); /* the process runs on untraced: this says why */
+        else if (r->trace.fd >= 0)
             vmti_sys(SYS_ftruncate, r->trace.fd, 0, 0, 0, 0, 0); /* no trace rather than an empty one */
         set_state(r, VMTI_FAILED);
         vmti_sys(SYS_exit_group, 1, 0, 0, 0, 0, 0);

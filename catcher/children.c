@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * New threads and processes of the program. What shares its memory (threads, vfork children) is traced; what has a copy
- * (fork) is opened and let go before its first instruction. Runs in the catcher; see internal.h for what may be called.
+ * (fork) is opened and let go before its first instruction, or begins a region of its own there: see follow.c. Runs in the catcher; see internal.h for what may be called.
  */
 #define _GNU_SOURCE
 #include "internal.h"
@@ -91,8 +91,7 @@ static void let_copy_go(struct vmti_catcher *c, struct vmti_thread *t)
 {
     struct vmti_injection in;
     if (vmti_inject_begin(&in, t->tid)) {
-        if (atomic_load(&c->r->state) == VMTI_TRACING)
-            open_copy(c->r, &in);
+        bool open = atomic_load(&c->r->state) == VMTI_TRACING && open_copy(c->r, &in);
         /* In the child's copy of our variables, no region is open. */
         bool off = false;
         uint32_t mask = VMTI_DIR_HEAP;
@@ -100,6 +99,8 @@ static void let_copy_go(struct vmti_catcher *c, struct vmti_thread *t)
         vmti_program_write(t->tid, (uintptr_t)&vmti_note_mask, &mask, sizeof mask);
         vmti_inject_end(&in);
         vmti_signals_give_mask_back(t);
+        if (open)
+            vmti_follow_copy(t, &in.saved);
     }
     vmti_affinity_give_back(t);
     vmti_ptrace(PTRACE_DETACH, t->tid, 0, 0);

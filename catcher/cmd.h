@@ -21,6 +21,11 @@ VMTI_HIDDEN int vmti_cmd_run(int argc, char **argv);
 VMTI_HIDDEN int vmti_cmd_report(int argc, char **argv);
 VMTI_HIDDEN int vmti_cmd_dump(int argc, char **argv);
 
+/* --- cmd_follow.c --- */
+
+/* Says on stderr how many traces TRACE.PID have been begun at `since` (realtime ns) or later. trace: an absolute path. */
+VMTI_HIDDEN void vmti_cmd_sum_up_followed(const char *trace, uint64_t since);
+
 /* --- cmd_main.c --- */
 
 /* "vmtrace COMMAND: sentence" on stderr. */

@@ -29,13 +29,13 @@ static const char HELP[] =
     "    vmtrace run - trace a whole program\n"
     "\n"
     "SYNOPSIS\n"
-    "    vmtrace run [-n PAGES] [-o FILE] [--scope SCOPE] [--writes] [-q] [--] PROGRAM [ARGUMENT]...\n"
+    "    vmtrace run [-n PAGES] [-o FILE] [--follow] [--scope SCOPE] [--writes] [-q] [--] PROGRAM [ARGUMENT]...\n"
     "\n"
     "DESCRIPTION\n"
     "    Runs PROGRAM, looked for in PATH, and traces which of its pages it touches from before its main function to\n"
     "    its end. Its input, output, environment, signals and exit status are its own. When it has ended, the counts\n"
-    "    are printed on stderr. Processes that it makes run on, untraced; if it replaces itself by execve, the trace\n"
-    "    ends there.\n"
+    "    are printed on stderr. Processes that it makes run on, untraced, and if it replaces itself by execve, the trace\n"
+    "    ends there; --follow traces all of them.\n"
     "    PROGRAM must be a dynamically linked 64-bit program for this processor, or a script whose interpreter is\n"
     "    one, without set-user-ID, set-group-ID or file capabilities.\n"
     "\n"
@@ -43,12 +43,27 @@ static const char HELP[] =
     "    -n, --window=PAGES    pages kept open, from 8 to what vm.max_map_count allows; default 64. A small window\n"
     "                          sees more and costs more\n"
     "    -o, --output=FILE     keep the trace in FILE; default: it is summed up and removed\n"
+    "        --follow          trace also the processes that PROGRAM makes, and the programs that they replace themselves\n"
+    "                          by, with the same options, each into a file of its own: see FOLLOWING. Needs --output\n"
     "        --scope=SCOPE     which memory is traced: heap, all that malloc gives (the default); region, the same,\n"
     "                          but only what was allocated after the trace began; ranges, what the program names\n"
     "                          by vmt_track()\n"
     "        --writes          tell pages written from pages read, at one more fault for each page written\n"
     "    -q, --quiet           print no counts; errors are still printed\n"
     "    -h, --help            print this\n"
+    "\n"
+    "FOLLOWING\n"
+    "    With --follow the trace of PROGRAM is FILE, and that of each further process FILE.PID, by the number that getpid()\n"
+    "    gives it. What runs after an execve has a trace of its own, too, in FILE.PID; where this run has a trace of that\n"
+    "    name already, and where the file is no trace, in FILE.PID.2, FILE.PID.3 and so on. Traces of earlier runs are\n"
+    "    written over.\n"
+    "    The counts are PROGRAM's, with a line that says how many further traces there are. Processes that run on when\n"
+    "    PROGRAM has ended are traced to their own ends, and vmtrace does not wait for them.\n"
+    "    What cannot be traced runs on untraced, its environment as it was: programs that are linked statically, are not\n"
+    "    for this processor's 64-bit mode and glibc's loader, are privileged or may not be read; what a process runs\n"
+    "    that has changed its user or, for its forked children too, has set a seccomp filter. They have no trace. Where\n"
+    "    a region could not begin, because the window is too large for the process or ptrace was denied, FILE.PID holds\n"
+    "    the reason (see vmtrace report) and no touches.\n"
     "\n"
     "ENVIRONMENT\n"
     "    VMT_SIZE, VMT_TRACENAME, VMT_SCOPE, VMT_WRITES (0 or 1)\n"
@@ -69,13 +84,14 @@ static const char HELP[] =
     "    vmtrace run sort words.txt\n"
     "    vmtrace run -n 16 --writes -o sort.vmt -- sort -r words.txt\n";
 
-static const char OPTIONS[] = "-n, --window, -o, --output, --scope, --writes, -q, --quiet, -h and --help";
+static const char OPTIONS[] = "-n, --window, -o, --output, --follow, --scope, --writes, -q, --quiet, -h and --help";
 
 /* ------------------------------------------------------------------------------------------- options */
 
 struct run {
     vmt_config config;
     bool quiet;
+    bool follow;
     char **argv;          /* of the program */
     char *program;        /* its path */
     char *library;        /* libvmt's */
@@ -119,6 +135,9 @@ static int parse_option(struct run *run, int option, char **argv)
         return VMTI_EXIT_RUN_FAILED;
     case 'w':
         run->config.track_writes = true;
+        return 0;
+    case 'f':
+        run->follow = true;
         return 0;
     case 'q':
         run->quiet = true;
@@ -421,8 +440,9 @@ static char **make_environment(const struct run *run)
             return NULL;
         env[used++] = preload;
     }
-    if (asprintf(&order, "%s1;window=%" PRIu64 ";scope=%s;writes=%d;preload=%ld;trace=%s", RUN, run->config.window,
-                 vmti_scope_name(run->config.scope), run->config.track_writes, added, run->trace) < 0)
+    if (asprintf(&order, "%s1;window=%" PRIu64 ";scope=%s;writes=%d;preload=%ld;follow=%s;since=%" PRIu64
+                         ";catcher=0;trace=%s", RUN, run->config.window, vmti_scope_name(run->config.scope),
+                 run->config.track_writes, added, run->follow ? "first" : "0", run->started_ns, run->trace) < 0)
         return NULL;
     env[0] = order;
     return env;
@@ -559,11 +579,14 @@ static void print_summary(const struct run *run, const struct vmti_trace_reader 
         fprintf(stderr, "vmtrace: %s\n", text);
     }
     if (s->has_trailer && s->trailer.end == VMTI_END_EXEC)
-        fprintf(stderr, "vmtrace: the program replaced itself by execve; what ran then is not in the trace\n");
+        fprintf(stderr, "vmtrace: the program replaced itself by execve; what ran then is not in the trace%s\n",
+                run->follow ? ", but has one of its own" : "; see --follow");
     if (!s->complete)
         fprintf(stderr, "vmtrace: the trace is not complete: %s\n", s->reason);
     if (run->config.trace_path)
         fprintf(stderr, "vmtrace: trace in %s\n", run->trace);
+    if (run->follow)
+        vmti_cmd_sum_up_followed(run->trace, run->started_ns);
 }
 
 /* Opens the trace of process `pid`, once its catcher has written it. False: there is none. */
@@ -601,12 +624,12 @@ static bool sum_up(struct run *run, pid_t pid)
 
 static int trace_program(struct run *run)
 {
-    char **env = make_environment(run);
-    if (!env)
-        return out_of_memory();
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     run->started_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    char **env = make_environment(run);
+    if (!env)
+        return out_of_memory();
     pid_t pid;
     int status;
     int failed = run_program(run, env, &pid, &status);
@@ -629,6 +652,7 @@ int vmti_cmd_run(int argc, char **argv)
         {"output", required_argument, NULL, 'o'},
         {"scope", required_argument, NULL, 's'},
         {"writes", no_argument, NULL, 'w'},
+        {"follow", no_argument, NULL, 'f'},
         {"quiet", no_argument, NULL, 'q'},
         {"help", no_argument, NULL, 'h'},
         {0},
@@ -647,6 +671,10 @@ int vmti_cmd_run(int argc, char **argv)
     }
     if (!environment_is_valid || vmti_config_check(&run.config) < 0) {
         vmti_cmd_error("%s", vmt_error_text());
+        return VMTI_EXIT_RUN_FAILED;
+    }
+    if (run.follow && !run.config.trace_path) {
+        vmti_cmd_error("option --follow needs --output=FILE: each further process writes a trace of its own, FILE.PID");
         return VMTI_EXIT_RUN_FAILED;
     }
     if (optind == argc) {

@@ -73,6 +73,30 @@ VMTI_HIDDEN bool vmti_thread_in_allocator(struct vmti_region *r, struct vmti_thr
 /* Waits for one report of a thread and answers it. False: there is nothing left to wait for. */
 VMTI_HIDDEN bool vmti_catcher_step(struct vmti_catcher *c);
 
+/* Opens a trace file, locked until the catcher is gone, and empties it. Negative errno: EEXIST if it is there and is no
+ * trace, or one that was begun at `since` (realtime ns; 0: it may be) or later; EWOULDBLOCK if another catcher writes it. */
+VMTI_HIDDEN int vmti_catcher_open_trace(const char *path, uint64_t since);
+
+/* ---- follow.c: `vmtrace run --follow` */
+
+/* Opens FILE.PID, or FILE.PID.2, …, if this run has a trace there already; path has room for the number. */
+VMTI_HIDDEN int vmti_follow_open_trace(char *path);
+/* Has a forked child, stopped where it begins, open and with its handlers and mask, start in our stub when it is let go;
+ * regs are its registers. If it cannot be followed it is left as it is. */
+VMTI_HIDDEN void vmti_follow_copy(struct vmti_thread *t, const vmti_regs *regs);
+/* Is the process of t, in what the kernel says of it, one that a catcher can be started for as for ours? With `same_user`
+ * also with the credentials that ours has. False where it cannot be told. */
+VMTI_HIDDEN bool vmti_follow_is_like_us(pid_t tid, bool same_user);
+
+/* ---- follow_exec.c: `vmtrace run --follow` */
+
+/* t is about to replace its program: has the next one started with libvmt preloaded, if it can be. */
+VMTI_HIDDEN void vmti_follow_exec_before(struct vmti_catcher *c, struct vmti_thread *t);
+/* It has not: takes everything back. */
+VMTI_HIDDEN void vmti_follow_exec_after(struct vmti_catcher *c, struct vmti_thread *t, int64_t result);
+/* The room for the environment goes. */
+VMTI_HIDDEN void vmti_follow_exec_forget(struct vmti_thread *t);
+
 /* ---- stops.c */
 
 /* Answers a stop of t. */

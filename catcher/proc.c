@@ -14,34 +14,15 @@ struct linux_dirent64 {
     char name[];
 };
 
-static char *put_number(char *to, uint64_t n)
-{
-    char digits[20];
-    int i = 0;
-    do
-        digits[i++] = (char)('0' + n % 10);
-    while (n /= 10);
-    while (i)
-        *to++ = digits[--i];
-    return to;
-}
-
-static char *put_text(char *to, const char *text)
-{
-    while (*text)
-        *to++ = *text++;
-    return to;
-}
-
 void vmti_proc_path(char *to, pid_t pid, pid_t tid, const char *file)
 {
-    to = put_text(to, "/proc/");
-    to = put_number(to, (uint64_t)pid);
+    to = vmti_put_text(to, "/proc/");
+    to = vmti_put_number(to, (uint64_t)pid);
     if (tid) {
-        to = put_text(to, "/task/");
-        to = put_number(to, (uint64_t)tid);
+        to = vmti_put_text(to, "/task/");
+        to = vmti_put_number(to, (uint64_t)tid);
     }
-    *put_text(to, file) = '\0';
+    *vmti_put_text(to, file) = '\0';
 }
 
 long vmti_proc_read(pid_t pid, pid_t tid, const char *file, char *to, size_t bytes)

@@ -5,6 +5,26 @@
 
 #include "../harness/types.h"
 
+/* Text is put together without libc in the catcher. Each returns where the text ends; it is not ended by NUL. */
+static inline char *vmti_put_number(char *to, uint64_t n)
+{
+    char digits[20];
+    int i = 0;
+    do
+        digits[i++] = (char)('0' + n % 10);
+    while (n /= 10);
+    while (i)
+        *to++ = digits[--i];
+    return to;
+}
+
+static inline char *vmti_put_text(char *to, const char *text)
+{
+    while (*text)
+        *to++ = *text++;
+    return to;
+}
+
 enum { VMTI_PROC_PATH_BYTES = 96 };
 
 /* "/proc/PID", "/task/TID" if tid is not 0, and `file`, which begins with a slash. */

@@ -98,6 +98,8 @@ static void enter(struct vmti_catcher *c, struct vmti_thread *t, const struct pt
         vmti_child_before(c, t);
     else if (t->row->effect == VMTI_EFFECT_WAIT)
         vmti_waits_before(c, t);
+    else if (t->row->effect == VMTI_EFFECT_EXEC)
+        vmti_follow_exec_before(c, t);
 }
 
 static void leave(struct vmti_catcher *c, struct vmti_thread *t, int64_t result)
@@ -114,6 +116,8 @@ static void leave(struct vmti_catcher *c, struct vmti_thread *t, int64_t result)
     if (t->row->effect == VMTI_EFFECT_WAIT)
         vmti_waits_after(t);
     vmti_unpin_all(c->r, t, result);
+    if (t->exec_room)
+        vmti_follow_exec_after(c, t, result);
     if (t->row->effect)
         vmti_effect_after(c->r, t, result);
 }

@@ -42,6 +42,7 @@ void vmti_thread_remove(struct vmti_region *r, struct vmti_thread *t)
 {
     vmti_unpin_all(r, t, -EINTR);
     vmti_signals_forget(r, t);
+    vmti_follow_exec_forget(t);
     HASH_DEL(r->threads, t);
     r->counts.threads_now--;
     t->pinning_next = r->thread_free;

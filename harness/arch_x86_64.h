@@ -44,6 +44,14 @@ static inline void vmti_regs_set_call(vmti_regs *r, uint64_t syscall_ip, long nr
     r->r8 = r->r9 = 0;
 }
 
+/* Registers so that the thread, stopped where it begins, runs at `ip` with the stack `sp` instead. */
+static inline void vmti_regs_set_start(vmti_regs *r, uint64_t ip, uint64_t sp)
+{
+    r->rip = ip;
+    r->rsp = sp;
+    r->orig_rax = (uint64_t)-1; /* no restart logic */
+}
+
 /* Runs the interrupted call of the thread once more, from its start. */
 static inline void vmti_regs_rerun(vmti_regs *r)
 {

@@ -5,13 +5,16 @@
  * environment that the user gave. catcher/cmd_run.c writes what this reads.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "config.h"
+#include "follow.h"
 #include "region.h"
 
 /* What `vmtrace run` answers when it cannot trace; env, nice and timeout use the same number for their own failures. */
@@ -68,6 +71,38 @@ static void restore_preload(long bytes)
         memmove(value, value + bytes, strlen(value + bytes) + 1);
 }
 
+/* What LD_PRELOAD begins with: the library that the first `bytes` bytes, or all, name. "": it does not fit. */
+static void read_library(long bytes, char *library, size_t room)
+{
+    char **variable = find_variable("LD_PRELOAD");
+    const char *value = variable ? strchr(*variable, '=') + 1 : "";
+    size_t length = bytes < 0 ? strlen(value) : bytes > 0 ? (size_t)bytes - 1 : 0;
+    if (length >= room || length > strlen(value))
+        length = 0;
+    memcpy(library, value, length);
+    library[length] = '\0';
+}
+
+/* The order in VMT_RUN, as cmd_run.c and follow_exec.c write it. */
+struct order {
+    char window[24], scope[16], writes[4], preload[24], follow[8], since[24], catcher[16], trace[4096];
+};
+
+static bool read_order(const char *run, struct order *order)
+{
+    const char *at = take(run + 2, "window", order->window, sizeof order->window);
+    at = at ? take(at, "scope", order->scope, sizeof order->scope) : NULL;
+    at = at ? take(at, "writes", order->writes, sizeof order->writes) : NULL;
+    at = at ? take(at, "preload", order->preload, sizeof order->preload) : NULL;
+    at = at ? take(at, "follow", order->follow, sizeof order->follow) : NULL;
+    at = at ? take(at, "since", order->since, sizeof order->since) : NULL;
+    at = at ? take(at, "catcher", order->catcher, sizeof order->catcher) : NULL;
+    if (!at || strncmp(at, "trace=", 6) != 0 || strlen(at + 6) >= sizeof order->trace)
+        return false;
+    strcpy(order->trace, at + 6);
+    return true;
+}
+
 __attribute__((constructor)) static void start_whole_program(void)
 {
     char **variable = find_variable("VMT_RUN");
@@ -75,25 +110,30 @@ __attribute__((constructor)) static void start_whole_program(void)
         return;
     const char *run = strchr(*variable, '=') + 1;
     vmt_config config;
-    char window[24], scope[16], writes[4], preload[24], trace[4096];
+    struct order order;
+    char library[4096];
     if (strncmp(run, "1;window=", 9) != 0) /* not from `vmtrace run` */
         return;
-    const char *at = take(run + 2, "window", window, sizeof window);
-    at = at ? take(at, "scope", scope, sizeof scope) : NULL;
-    at = at ? take(at, "writes", writes, sizeof writes) : NULL;
-    at = at ? take(at, "preload", preload, sizeof preload) : NULL;
-    if (!at || strncmp(at, "trace=", 6) != 0 || strlen(at + 6) >= sizeof trace)
-        give_up("VMT_RUN does not fit this libvmt; are command and library of one version?", run);
     memset(&config, 0, sizeof config);
-    config.size = sizeof config;
-    config.window = strtoull(window, NULL, 10);
-    config.track_writes = strcmp(writes, "1") == 0;
-    config.trace_path = trace;
-    strcpy(trace, at + 6);
-    if (!vmti_scope_parse(scope, &config.scope))
+    if (!read_order(run, &order) || !vmti_scope_parse(order.scope, &config.scope))
         give_up("VMT_RUN does not fit this libvmt; are command and library of one version?", run);
-    restore_preload(strtol(preload, NULL, 10));
+    config.size = sizeof config;
+    config.window = strtoull(order.window, NULL, 10);
+    config.track_writes = strcmp(order.writes, "1") == 0;
+    config.trace_path = order.trace;
+    read_library(strtol(order.preload, NULL, 10), library, sizeof library);
+    restore_preload(strtol(order.preload, NULL, 10));
     remove_variable(find_variable("VMT_RUN"));
-    if (vmti_region_begin(&config, true) < 0)
+    bool further = strcmp(order.follow, "next") == 0;
+    if (*order.follow != '0' && *library)
+        vmti_follow_start(&config, library, strtoull(order.since, NULL, 10), further);
+    /* The catcher of the program that this one has replaced is a child of this process still: when it is gone, its trace is
+     * complete, and there is nothing left that the program would not have natively. */
+    pid_t catcher = (pid_t)strtol(order.catcher, NULL, 10);
+    if (further && catcher > 0)
+        while (waitpid(catcher, NULL, __WCLONE) < 0 && errno == EINTR)
+            ;
+    /* A program that was followed runs on untraced where it cannot be traced. */
+    if (vmti_region_begin(&config, true) < 0 && !further)
         give_up(vmt_error_text(), "");
 }

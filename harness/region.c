@@ -15,7 +15,9 @@
 #include "arena.h"
 #include "config.h"
 #include "error.h"
+#include "follow.h"
 #include "os.h"
+#include "pagedir.h"
 #include "report.h"
 #include "window.h"
 #include "wrap.h"
@@ -79,6 +81,23 @@ static char *name_trace(struct vmti_arena *arena, const char *path)
     return arena_string(arena, path, suffix);
 }
 
+/* FILE.PID, with room for another number: see vmti_follow_open_trace(). */
+static char *name_followed(struct vmti_arena *arena, const char *path, pid_t pid)
+{
+    char suffix[] = ".0123456789.0123456789", digits[10];
+    size_t n = 0, at = 1;
+    for (unsigned rest = (unsigned)pid; rest; rest /= 10)
+        digits[n++] = (char)('0' + rest % 10);
+    char *name = arena_string(arena, path, suffix);
+    if (!name)
+        return NULL;
+    char *end = name + strlen(path);
+    while (n)
+        end[at++] = digits[--n];
+    end[at] = '\0';
+    return name;
+}
+
 static void read_command(struct vmti_region *r)
 {
     long fd = vmti_os_open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC, 0);
@@ -91,7 +110,7 @@ static void read_command(struct vmti_region *r)
         r->command[r->command_bytes - 1] = '\0'; /* also where a long command was cut */
 }
 
-static struct vmti_region *new_region(const vmt_config *config, bool whole_program)
+static struct vmti_region *new_region(const vmt_config *config, bool whole_program, uint64_t mappings_limit)
 {
     struct vmti_arena arena = {0};
     struct vmti_region *r = vmti_arena_alloc(&arena, sizeof *r);
@@ -102,12 +121,14 @@ static struct vmti_region *new_region(const vmt_config *config, bool whole_progr
     r->scope = config->scope;
     r->track_writes = config->track_writes;
     r->whole_program = whole_program;
-    r->mappings_limit = vmti_mappings_limit();
+    r->followed = whole_program && vmti_following.on && vmti_following.further;
+    r->mappings_limit = mappings_limit;
     r->pid = getpid();
     r->begin_tid = (pid_t)vmti_sys(SYS_gettid, 0, 0, 0, 0, 0, 0);
     bool ok = vmti_window_make_room(r, r->window);
     if (config->trace_path && *config->trace_path)
-        ok = ok && (r->trace_path = name_trace(&r->arena, config->trace_path));
+        ok = ok && (r->trace_path = r->followed ? name_followed(&r->arena, config->trace_path, r->pid)
+                                                : name_trace(&r->arena, config->trace_path));
     if (!ok) {
         arena = r->arena; /* it lies in itself */
         vmti_arena_free(&arena);
@@ -158,7 +179,7 @@ static int begin_locked(const vmt_config *config, bool whole_program)
         dropped = open->dropped_regions + 1;
         free_region(end_current(open));
     }
-    struct vmti_region *r = new_region(config, whole_program);
+    struct vmti_region *r = new_region(config, whole_program, vmti_mappings_limit());
     if (!r)
         return vmti_fail(-ENOMEM, "vmt_begin: no memory for a window of %llu pages", (unsigned long long)config->window);
     r->dropped_regions = dropped;
@@ -186,6 +207,29 @@ int vmti_region_begin(const vmt_config *config, bool whole_program)
     error = begin_locked(config, whole_program);
     unlock();
     return error;
+}
+
+void vmti_region_begin_in_copy(void)
+{
+    struct vmti_region *copied = atomic_load(&current), *r;
+    uint64_t mappings_limit = copied ? copied->mappings_limit : vmti_mappings_limit();
+    atomic_store(&current, NULL);
+    atomic_flag_clear(&changing); /* a thread that is not here may have held it */
+    uint64_t page = 0, length;
+    uint32_t marks = VMTI_DIR_TRACKED | VMTI_DIR_KNOWN | VMTI_DIR_PROT | VMTI_DIR_LEAVING;
+    while ((length = vmti_dir_next_run(&page, UINT64_MAX, marks, 0))) {
+        vmti_dir_set(page, page + length - 1, marks, 0);
+        page += length;
+    }
+    if (copied)
+        free_region(copied);
+    r = new_region(&vmti_following.config, true, mappings_limit);
+    if (!r)
+        return;
+    if (vmti_catcher_start(r) < 0)
+        free_region(r);
+    else
+        atomic_store(&current, r);
 }
 
 int vmt_begin(const vmt_config *config)

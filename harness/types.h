@@ -179,6 +179,7 @@ struct vmti_region {
     vmt_scope scope;
     bool track_writes;
     bool whole_program;     /* `vmtrace run` */
+    bool followed;          /* ... --follow: of a process or program that came after the first */
     char *trace_path;       /* NULL: in memory */
     bool trace_keeps;       /* the file is kept open and locked until the catcher is gone */
 

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * processes WHAT [ARGUMENT]...: makes processes in one way, each of which touches memory, and looks at what it can see of
+ * it: registers, signals, what wait() gives. Prints what went wrong, and "done".
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+#define CHECK(x)                                                                                                       \
+    ((x) ? (void)0                                                                                                     \
+         : (void)(printf("line %d: " #x " does not hold (%s)\n", __LINE__, strerror(errno)), fflush(stdout)))
+
+enum { BYTES = 100000 };
+static char *block;
+
+static void touch(int value)
+{
+    memset(block, value, BYTES);
+    char *mine = malloc(BYTES);
+    memset(mine, value, BYTES);
+    CHECK(memcmp(mine, block, BYTES) == 0);
+    free(mine);
+}
+
+/* Reaps the child and nothing else. */
+static void reap(pid_t child, int want)
+{
+    int status = 0;
+    CHECK(child > 0);
+    CHECK(waitpid(-1, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == want);
+    CHECK(waitpid(-1, &status, 0) == -1 && errno == ECHILD);
+}
+
+static pid_t fork_somehow(int way)
+{
+    switch (way % 4) {
+    case 0:
+        return fork();
+    case 1:
+        return _Fork();
+    case 2:
+        return (pid_t)syscall(SYS_fork);
+    default:
+        return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    }
+}
+
+static void forks(int count)
+{
+    for (int i = 0; i < count; i++) {
+        pid_t child = fork_somehow(i);
+        if (child == 0) {
+            touch(i);
+            _exit(i % 100);
+        }
+        reap(child, i % 100);
+    }
+}
+
+/* Registers that a system call preserves: fork by the instruction, with all of them set. */
+static void registers(void)
+{
+    _Alignas(64) unsigned char before[512], after[512];
+    unsigned long red = 0x1234567890abcdefUL, seen = 0, r12 = 0, r15 = 0, rdi = 0, r9 = 0;
+    long child;
+    for (unsigned i = 0; i < sizeof before; i++)
+        before[i] = (unsigned char)(i * 7 + 1);
+    __asm__ volatile("movdqu 0(%[b]), %%xmm0; movdqu 16(%[b]), %%xmm5; movdqu 32(%[b]), %%xmm15\n"
+                     "mov $0x1212, %%r12; mov $0x1515, %%r15; mov $0x0d01, %%rdi; mov $0x0909, %%r9\n"
+                     "mov %[red], -120(%%rsp)\n"
+                     "mov $57, %%eax; syscall\n"
+                     "movdqu %%xmm0, 0(%[a]); movdqu %%xmm5, 16(%[a]); movdqu %%xmm15, 32(%[a])\n"
+                     "mov -120(%%rsp), %[seen]\n"
+                     "mov %%r12, %[r12]; mov %%r15, %[r15]; mov %%rdi, %[rdi]; mov %%r9, %[r9]\n"
+                     : "=&a"(child), [seen] "=&r"(seen), [r12] "=m"(r12), [r15] "=m"(r15), [rdi] "=m"(rdi), [r9] "=m"(r9)
+                     : [a] "r"(after), [b] "r"(before), [red] "r"(red)
+                     : "rcx", "r11", "r12", "r15", "rdi", "r9", "xmm0", "xmm5", "xmm15", "memory", "cc");
+    bool same = memcmp(before, after, 48) == 0 && seen == red && r12 == 0x1212 && r15 == 0x1515 && rdi == 0x0d01 &&
+                r9 == 0x0909;
+    if (child == 0)
+        _exit(same ? 7 : 8);
+    CHECK(same);
+    reap((pid_t)child, 7);
+}
+
+static volatile sig_atomic_t handled;
+
+static void handler(int signal)
+{
+    (void)signal;
+    handled++;
+    pid_t child = fork(); /* also right where a forked child begins */
+    if (child == 0)
+        _exit(3);
+    int status;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 3);
+}
+
+/* Masks and handlers in the child; a signal that comes at once; SIGSEGV blocked. */
+static void signals(void)
+{
+    struct sigaction action = {.sa_handler = handler}, seen;
+    sigset_t set, old;
+    sigemptyset(&action.sa_mask);
+    sigaddset(&action.sa_mask, SIGSEGV);
+    sigaction(SIGUSR1, &action, NULL);
+    for (int round = 0; round < 4; round++) {
+        sigemptyset(&set);
+        sigaddset(&set, SIGUSR2);
+        if (round & 1)
+            sigaddset(&set, SIGSEGV);
+        sigprocmask(SIG_SETMASK, &set, NULL);
+        pid_t child = fork();
+        if (child == 0) {
+            touch(round);
+            sigprocmask(SIG_BLOCK, NULL, &old);
+            CHECK(sigismember(&old, SIGUSR2) && !sigismember(&old, SIGTERM));
+            CHECK(sigismember(&old, SIGSEGV) == (round & 1));
+            sigaction(SIGUSR1, NULL, &seen);
+            CHECK(seen.sa_handler == handler && sigismember(&seen.sa_mask, SIGSEGV));
+            sigaction(SIGSEGV, NULL, &seen);
+            CHECK(seen.sa_handler == SIG_DFL);
+            while (!handled)
+                usleep(1000);
+            _exit(5);
+        }
+        kill(child, SIGUSR1);
+        reap(child, 5);
+    }
+}
+
+static void *fork_in_thread(void *number)
+{
+    for (int i = 0; i < 5; i++) {
+        pid_t child = fork_somehow(i);
+        int status = 0;
+        if (child == 0) {
+            if (i % 4) /* a lock of malloc may be held for ever */
+                memset(block, i, BYTES);
+            else
+                touch((int)(long)number);
+            _exit(11);
+        }
+        CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 11);
+    }
+    return NULL;
+}
+
+static volatile int stop;
+
+static void *allocate(void *unused)
+{
+    while (!stop)
+        free(memset(malloc(300000), 1, 300000));
+    return unused;
+}
+
+static void threads(void)
+{
+    pthread_t busy, forking[4];
+    pthread_create(&busy, NULL, allocate, NULL);
+    for (long i = 0; i < 4; i++)
+        pthread_create(&forking[i], NULL, fork_in_thread, (void *)i);
+    for (int i = 0; i < 4; i++)
+        pthread_join(forking[i], NULL);
+    stop = 1;
+    pthread_join(busy, NULL);
+}
+
+/* A child of a child of a child …, each of which waits. */
+static void depth(int levels)
+{
+    touch(levels);
+    if (!levels)
+        return;
+    pid_t child = fork();
+    if (child == 0) {
+        depth(levels - 1);
+        _exit(4);
+    }
+    reap(child, 4);
+}
+
+/* As daemon(3) does: the grandchild outlives us. It writes to the file when it is done. */
+static void daemon_to(const char *file)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        touch(8);
+        setsid();
+        if (fork())
+            _exit(0);
+        usleep(300000);
+        touch(9);
+        FILE *f = fopen(file, "w");
+        fprintf(f, "%ld\n", (long)getpid());
+        fclose(f);
+        _exit(12);
+    }
+    reap(child, 0);
+}
+
+static void spawn(char **argv)
+{
+    pid_t child = 0;
+    CHECK(posix_spawn(&child, argv[0], NULL, NULL, argv, environ) == 0);
+    reap(child, 0);
+    CHECK(posix_spawn(&child, "/no/such/program", NULL, NULL, argv, environ) == ENOENT);
+    CHECK(waitpid(-1, NULL, 0) == -1);
+}
+
+static void vforks(char **argv)
+{
+    pid_t child = vfork();
+    if (child == 0) {
+        execv(argv[0], argv);
+        _exit(99);
+    }
+    reap(child, 0);
+    child = vfork();
+    if (child == 0)
+        _exit(17);
+    reap(child, 17);
+}
+
+static void shells(char **argv)
+{
+    char line[100] = "";
+    CHECK(WEXITSTATUS(system("exit 13")) == 13);
+    FILE *f = popen(argv[0], "r");
+    CHECK(f && fgets(line, sizeof line, f));
+    CHECK(pclose(f) == 0);
+    fputs(line, stdout);
+}
+
+/* execve that fails leaves all as it was; then one that does not. */
+static void execs(char **argv)
+{
+    void *volatile bad = (void *)16;
+    char *words[] = {"x", NULL}, *variables[] = {"A=1", "LD_PRELOAD=", "B=2", NULL}, *before[4];
+    memcpy(before, variables, sizeof before);
+    CHECK(execve("/no/such/program", words, variables) == -1 && errno == ENOENT);
+    CHECK(execve("/etc/passwd", words, variables) == -1 && errno == EACCES);
+    CHECK(execve("/etc", words, variables) == -1 && errno == EACCES);
+    CHECK(execve(argv[0], words, (char **)bad) == -1 && errno == EFAULT);
+    CHECK(execve((char *)bad, words, variables) == -1 && errno == EFAULT);
+    CHECK(execve(argv[0], (char **)bad, variables) == -1 && errno == EFAULT);
+    CHECK(memcmp(before, variables, sizeof before) == 0 && strcmp(variables[1], "LD_PRELOAD=") == 0);
+    touch(1);
+    fflush(stdout);
+    execv(argv[0], argv);
+    CHECK(!"execv came back");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2)
+        return 2;
+    const char *what = argv[1];
+    char *nothing[] = {"/bin/true", NULL}, **rest = argc > 2 ? argv + 2 : nothing;
+    block = malloc(BYTES);
+    touch(1);
+    if (strcmp(what, "forks") == 0)
+        forks(atoi(rest[0]));
+    else if (strcmp(what, "registers") == 0)
+        registers();
+    else if (strcmp(what, "signals") == 0)
+        signals();
+    else if (strcmp(what, "threads") == 0)
+        threads();
+    else if (strcmp(what, "depth") == 0)
+        depth(atoi(rest[0]));
+    else if (strcmp(what, "daemon") == 0)
+        daemon_to(rest[0]);
+    else if (strcmp(what, "spawn") == 0)
+        spawn(rest);
+    else if (strcmp(what, "vforks") == 0)
+        vforks(rest);
+    else if (strcmp(what, "shells") == 0)
+        shells(rest);
+    else if (strcmp(what, "execs") == 0)
+        execs(rest);
+    else
+        return 2;
+    puts("done");
+    return 0;
+}
