@@ -61,6 +61,11 @@ for way in registers signals threads; do
     both "$processes" $way
 done
 traces 20
+what='a signal to a child that has just begun'
+both "$processes" kills 200
+traces 200
+run "$vmtrace" run -q -o t -- "$processes" kills 300
+status 0
 what='children of children'
 both "$processes" depth 12
 traces 12 "sorted(r['end_code'] for r in R) == [4] * 12"

@@ -145,6 +145,34 @@ static void signals(void)
     }
 }
 
+static void count(int signal)
+{
+    (void)signal;
+    handled++;
+}
+
+/* A signal to a child as soon as it is there, also one that stops it. */
+static void kills(int times)
+{
+    signal(SIGUSR1, count);
+    for (int i = 0; i < times; i++) {
+        pid_t child = fork();
+        int status = 0;
+        if (child == 0) {
+            while (!handled)
+                usleep(100);
+            _exit(6);
+        }
+        if (i % 4 == 0) {
+            kill(child, SIGSTOP);
+            CHECK(waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status));
+            kill(child, SIGCONT);
+        }
+        kill(child, SIGUSR1);
+        reap(child, 6);
+    }
+}
+
 static void *fork_in_thread(void *number)
 {
     for (int i = 0; i < 5; i++) {
@@ -282,6 +310,8 @@ int main(int argc, char **argv)
         registers();
     else if (strcmp(what, "signals") == 0)
         signals();
+    else if (strcmp(what, "kills") == 0)
+        kills(atoi(rest[0]));
     else if (strcmp(what, "threads") == 0)
         threads();
     else if (strcmp(what, "depth") == 0)
