@@ -23,8 +23,14 @@ VMTI_HIDDEN int vmti_cmd_dump(int argc, char **argv);
 
 /* --- cmd_follow.c --- */
 
-/* Says on stderr how many traces TRACE.PID have been begun at `since` (realtime ns) or later. trace: an absolute path. */
-VMTI_HIDDEN void vmti_cmd_sum_up_followed(const char *trace, uint64_t since);
+struct vmti_trace_trailer;
+
+/* The trailer of a trace that has one. */
+VMTI_HIDDEN bool vmti_cmd_last_trailer(int fd, struct vmti_trace_trailer *trailer);
+
+/* Looks at the traces TRACE.PID that have been begun at `since` (realtime ns) or later, and says on stderr how many there
+ * are, unless quiet. False, after saying why: one could not be written to its end. trace: an absolute path. */
+VMTI_HIDDEN bool vmti_cmd_sum_up_followed(const char *trace, uint64_t since, bool quiet);
 
 /* --- cmd_main.c --- */
 

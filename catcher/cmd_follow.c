@@ -17,6 +17,7 @@
 
 struct counts {
     uint64_t traces, running, untraced, broken;
+    int unwritten; /* negative errno of one that could not be written to its end */
 };
 
 /* BASE.PID or BASE.PID.NUMBER? */
@@ -55,20 +56,30 @@ static bool has_ended(uint32_t pid)
     return state && state[1] == ' ' && (state[2] == 'Z' || state[2] == 'X');
 }
 
-/* How did the trace end? The trailer is its last block. */
-static void count_end(int fd, struct counts *counts)
+bool vmti_cmd_last_trailer(int fd, struct vmti_trace_trailer *trailer)
 {
     struct {
         struct vmti_trace_block_header header;
         struct vmti_trace_trailer trailer;
     } last;
     struct stat st;
-    bool has_trailer = fstat(fd, &st) == 0 && st.st_size >= (off_t)sizeof last &&
-                       pread(fd, &last, sizeof last, st.st_size - (off_t)sizeof last) == (ssize_t)sizeof last &&
-                       last.header.magic == VMTI_TRACE_BLOCK_MAGIC && last.header.type == VMTI_BLOCK_TRAILER;
-    if (has_trailer && last.trailer.end == VMTI_END_LOST && !last.trailer.touches)
+    if (fstat(fd, &st) < 0 || st.st_size < (off_t)sizeof last ||
+        pread(fd, &last, sizeof last, st.st_size - (off_t)sizeof last) != (ssize_t)sizeof last ||
+        last.header.magic != VMTI_TRACE_BLOCK_MAGIC || last.header.type != VMTI_BLOCK_TRAILER)
+        return false;
+    *trailer = last.trailer;
+    return true;
+}
+
+static void count_end(int fd, struct counts *counts)
+{
+    struct vmti_trace_trailer trailer;
+    bool ended = vmti_cmd_last_trailer(fd, &trailer);
+    if (ended && trailer.end == VMTI_END_UNWRITTEN)
+        counts->unwritten = trailer.end_code;
+    if (ended && trailer.end == VMTI_END_LOST && !trailer.touches)
         counts->untraced++;
-    else if (!has_trailer || last.trailer.end == VMTI_END_LOST)
+    else if (!ended || trailer.end == VMTI_END_LOST || trailer.end == VMTI_END_UNWRITTEN)
         counts->broken++;
 }
 
@@ -89,13 +100,31 @@ static void count_trace(int fd, uint64_t since, struct counts *counts)
     count_end(fd, counts);
 }
 
-void vmti_cmd_sum_up_followed(const char *trace, uint64_t since)
+static void print(const char *trace, const struct counts *counts)
+{
+    fprintf(stderr, "vmtrace: %" PRIu64 " further trace%s in %s.PID", counts->traces, counts->traces == 1 ? "" : "s",
+            trace);
+    if (counts->running)
+        fprintf(stderr, "; %" PRIu64 " of processes that still run", counts->running);
+    if (counts->untraced)
+        fprintf(stderr, "; %" PRIu64 " say why their process was not traced", counts->untraced);
+    if (counts->broken)
+        fprintf(stderr, "; %" PRIu64 " not complete", counts->broken);
+    fputc('\n', stderr);
+}
+
+bool vmti_cmd_sum_up_followed(const char *trace, uint64_t since, bool quiet)
 {
     const char *base = strrchr(trace, '/') + 1; /* it is absolute */
     char *folder = strndup(trace, (size_t)(base - trace));
     DIR *dir = folder ? opendir(folder) : NULL;
+    if (!dir) {
+        vmti_cmd_error("cannot count the traces %s.PID: %s", trace, strerror(errno));
+        free(folder);
+        return true;
+    }
     struct counts counts = {0};
-    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+    for (struct dirent *entry; (entry = readdir(dir));) {
         if (!is_followed_name(entry->d_name, base))
             continue;
         int fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
@@ -104,20 +133,11 @@ void vmti_cmd_sum_up_followed(const char *trace, uint64_t since)
         count_trace(fd, since, &counts);
         close(fd);
     }
-    if (!dir)
-        fprintf(stderr, "vmtrace: the further traces cannot be counted: %s: %s\n", folder ? folder : trace, strerror(errno));
-    else
-        fprintf(stderr, "vmtrace: %" PRIu64 " further trace%s in %s.PID", counts.traces,
-                counts.traces == 1 ? "" : "s", trace);
-    if (counts.running)
-        fprintf(stderr, "; %" PRIu64 " of processes that still run", counts.running);
-    if (counts.untraced)
-        fprintf(stderr, "; %" PRIu64 " say why their process was not traced", counts.untraced);
-    if (counts.broken)
-        fprintf(stderr, "; %" PRIu64 " not complete", counts.broken);
-    if (dir) {
-        fputc('\n', stderr);
-        closedir(dir);
-    }
+    closedir(dir);
     free(folder);
+    if (!quiet)
+        print(trace, &counts);
+    if (counts.unwritten)
+        vmti_cmd_error("traces %s.PID could not be written to their ends: %s", trace, strerror(-counts.unwritten));
+    return !counts.unwritten;
 }

@@ -50,7 +50,8 @@ static const char HELP[] =
     "    unknown_calls         ... that vmtrace has no row for (vmtrace syscalls)\n"
     "    complete              is the trace whole? If not, incomplete_reason is a sentence, else null\n"
     "    end, end_code         how it ended: \"region\" (vmt_end), \"exit\" with an exit status, \"signal\" with its\n"
-    "                          number, \"exec\" (the program replaced itself), \"lost\" with a negative errno\n"
+    "                          number, \"exec\" (the program replaced itself), \"lost\" with a negative errno,\n"
+    "                          \"unwritten\" (the trace could not be written to its end) with a negative errno\n"
     "    command               program and arguments\n"
     "    start_time            ISO 8601, UTC\n"
     "    duration_ns           nanoseconds\n"
@@ -67,7 +68,7 @@ static const char HELP[] =
 
 enum { TOP_ALLOCATIONS = 10, SITE_BYTES = 300 };
 
-static const char *const end_names[] = {"region", "exit", "signal", "exec", "lost"};
+static const char *const end_names[] = {"region", "exit", "signal", "exec", "lost", "unwritten"};
 
 struct report {
     const struct vmti_trace_header *header;
@@ -169,6 +170,9 @@ static void print_end(const struct vmti_trace_trailer *trailer)
         break;
     case VMTI_END_LOST:
         puts("end             the region was given up");
+        break;
+    case VMTI_END_UNWRITTEN:
+        puts("end             not known: the trace could not be written to its end");
         break;
     default:
         puts("end             not known");

@@ -77,8 +77,9 @@ static const char HELP[] =
     "\n"
     "EXIT STATUS\n"
     "    That of PROGRAM; if a signal killed it, vmtrace dies of the same signal. Else:\n"
-    "    125 vmtrace itself failed, or PROGRAM cannot be traced; 126 PROGRAM was found but cannot be run; 127 it was\n"
-    "    not found.\n"
+    "    125 vmtrace itself failed, PROGRAM cannot be traced, or it ended with 0 but the trace that --output names could\n"
+    "    not be written to its end (a full disk, say; PROGRAM goes on when that happens, and if it fails itself, its own\n"
+    "    status counts); 126 PROGRAM was found but cannot be run; 127 it was not found.\n"
     "\n"
     "EXAMPLES\n"
     "    vmtrace run sort words.txt\n"
@@ -585,8 +586,6 @@ static void print_summary(const struct run *run, const struct vmti_trace_reader 
         fprintf(stderr, "vmtrace: the trace is not complete: %s\n", s->reason);
     if (run->config.trace_path)
         fprintf(stderr, "vmtrace: trace in %s\n", run->trace);
-    if (run->follow)
-        vmti_cmd_sum_up_followed(run->trace, run->started_ns);
 }
 
 /* Opens the trace of process `pid`, once its catcher has written it. False: there is none. */
@@ -600,8 +599,18 @@ static bool open_trace(const struct run *run, pid_t pid, int fd, struct vmti_tra
            reader->header.start_realtime_ns >= run->started_ns;
 }
 
+/* Could the trace be written to its end? False, after saying why. */
+static bool is_written(const struct run *run, int fd)
+{
+    struct vmti_trace_trailer trailer;
+    if (!vmti_cmd_last_trailer(fd, &trailer) || trailer.end != VMTI_END_UNWRITTEN)
+        return true;
+    vmti_cmd_error("the trace %s could not be written to its end: %s", run->trace, strerror(-trailer.end_code));
+    return false;
+}
+
 /* Sums the trace up on stderr. False: the program was not traced. */
-static bool sum_up(struct run *run, pid_t pid)
+static bool sum_up(struct run *run, pid_t pid, bool *written)
 {
     int fd = open(run->trace, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     remove_private(run); /* the open file is enough, and nothing can end this process with the folder left there */
@@ -617,6 +626,8 @@ static bool sum_up(struct run *run, pid_t pid)
             print_summary(run, &reader, &summary);
         vmti_trace_summary_free(&summary);
     }
+    if (traced && run->config.trace_path)
+        *written = is_written(run, fd);
     vmti_trace_read_close(&reader);
     close(fd);
     return traced;
@@ -635,13 +646,18 @@ static int trace_program(struct run *run)
     int failed = run_program(run, env, &pid, &status);
     if (failed)
         return failed;
-    bool traced = sum_up(run, pid);
+    bool written = true, traced = sum_up(run, pid, &written);
+    if (traced && run->follow)
+        written &= vmti_cmd_sum_up_followed(run->trace, run->started_ns, run->quiet);
     if (!traced && WIFEXITED(status) && WEXITSTATUS(status) == VMTI_EXIT_RUN_FAILED)
         vmti_cmd_error("%s was not traced: there is no trace", run->program); /* libvmt has said why */
     else if (!traced)
         vmti_cmd_error("%s was not traced, and there is no trace: the loader did not load %s into it, or it ended "
                        "before its start was over",
                        run->program, run->library);
+    /* What the program says of itself comes first. */
+    if (!written && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return VMTI_EXIT_RUN_FAILED;
     return end_like(status);
 }
 

@@ -95,6 +95,7 @@ enum vmti_trace_end {
     VMTI_END_SIGNAL = 2,  /* the program was killed; end_code is the signal */
     VMTI_END_EXEC = 3,    /* the program replaced itself by execve */
     VMTI_END_LOST = 4,    /* the region became invalid; end_code is the negative errno */
+    VMTI_END_UNWRITTEN = 5, /* records could not be written, and are missing; end_code is the negative errno */
 };
 
 struct vmti_trace_trailer {

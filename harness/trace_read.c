@@ -314,13 +314,19 @@ static bool take_trailer(struct vmti_trace_reader *reader, const struct vmti_tra
     if (header->payload_bytes != sizeof *trailer || header->records)
         return stop_damaged(reader, "a trailer of the wrong size");
     memcpy(trailer, payload, sizeof *trailer);
-    if (trailer->end > VMTI_END_LOST) {
+    if (trailer->end > VMTI_END_UNWRITTEN) {
         memset(trailer, 0, sizeof *trailer);
         return stop_damaged(reader, "a trailer with an unknown end");
     }
     reader->has_trailer = true;
     if (has_more(reader)) {
         say(reader, "something follows the trailer at byte %" PRIu64 ": %s", reader->block_offset, DAMAGED);
+        return stop(reader);
+    }
+    int64_t code = -(int64_t)trailer->end_code;
+    const char *why = code > 0 && code < 4096 ? strerror((int)code) : "reason unknown";
+    if (trailer->end == VMTI_END_UNWRITTEN) { /* its counts are the region's */
+        say(reader, "it could not be written to its end (%s): records are missing", why);
         return stop(reader);
     }
     static const struct {
@@ -344,9 +350,7 @@ static bool take_trailer(struct vmti_trace_reader *reader, const struct vmti_tra
         }
     }
     if (trailer->end == VMTI_END_LOST) {
-        int64_t code = -(int64_t)trailer->end_code;
-        say(reader, "the region was given up before its end (%s): what followed is not in the trace",
-            code > 0 && code < 4096 ? strerror((int)code) : "reason unknown");
+        say(reader, "the region was given up before its end (%s): what followed is not in the trace", why);
         return stop(reader);
     }
     reader->ended = true;

@@ -149,6 +149,19 @@ static int write_all(int fd, const void *data, size_t bytes)
     return 0;
 }
 
+static void write_block(struct vmti_trace *trace, const struct vmti_trace_block *block)
+{
+    int error = write_all(trace->fd, block->data, block->bytes);
+    if (error) {
+        fail(trace, error);
+        return;
+    }
+    trace->written += block->bytes;
+    trace->last_written = block->bytes;
+    trace->written_touches += block->touches;
+    trace->last_touches = block->touches;
+}
+
 void vmti_trace_flush(struct vmti_region *r)
 {
     struct vmti_trace *trace = &r->trace;
@@ -157,7 +170,7 @@ void vmti_trace_flush(struct vmti_region *r)
     while (trace->first_full) {
         struct vmti_trace_block *block = trace->first_full;
         if (!trace->error)
-            fail(trace, write_all(trace->fd, block->data, block->bytes));
+            write_block(trace, block);
         trace->first_full = block->next;
         block->next = trace->free;
         trace->free = block;
@@ -207,9 +220,34 @@ int vmti_trace_start(struct vmti_region *r, int fd, const char *command, size_t 
 
     if (trace->fd >= 0)
         fail(trace, write_all(trace->fd, bytes, header.header_bytes));
+    trace->written = header.header_bytes;
     if (!trace->error)
         trace->current = new_block(trace);
     return trace->error;
+}
+
+/* The file takes no more: a trailer that says so follows the last whole block; what was written of the next one gives the
+ * room. If that was nothing, it takes the place of the last block, where a smaller file can help. */
+static void put_error(struct vmti_trace *trace, const struct vmti_trace_trailer *trailer)
+{
+    struct {
+        struct vmti_trace_block_header header;
+        struct vmti_trace_trailer trailer;
+    } last = {{.magic = VMTI_TRACE_BLOCK_MAGIC, .payload_bytes = sizeof *trailer, .type = VMTI_BLOCK_TRAILER}, *trailer};
+    last.trailer.end = VMTI_END_UNWRITTEN;
+    last.trailer.end_code = trace->error;
+    last.header.time = trace->last_time;
+    bool no_room = trace->error == -ENOSPC || trace->error == -EDQUOT || trace->error == -EFBIG;
+    for (unsigned try = 0; try < (no_room ? 2 : 1); try++) {
+        uint64_t at = trace->written - (try ? trace->last_written : 0);
+        last.header.first_touch = trace->written_touches - (try ? trace->last_touches : 0);
+        last.header.checksum = 0;
+        last.header.checksum = XXH3_64bits(&last, sizeof last);
+        if (!vmti_sys(SYS_ftruncate, trace->fd, at, 0, 0, 0, 0) &&
+            vmti_sys(SYS_lseek, trace->fd, at, 0 /* SEEK_SET */, 0, 0, 0) == (long)at &&
+            !write_all(trace->fd, &last, sizeof last))
+            return;
+    }
 }
 
 int vmti_trace_finish(struct vmti_region *r, const struct vmti_trace_trailer *trailer)
@@ -226,6 +264,8 @@ int vmti_trace_finish(struct vmti_region *r, const struct vmti_trace_trailer *tr
     }
     trace->current = NULL; /* nothing follows the trailer */
     vmti_trace_flush(r);
+    if (trace->error && trace->fd >= 0 && trace->written)
+        put_error(trace, trailer);
     return trace->error;
 }
 

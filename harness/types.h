@@ -119,6 +119,8 @@ struct vmti_trace {
     struct vmti_trace_block *free;        /* written and reusable */
     int fd;                               /* -1: the trace stays in memory */
     int error;                            /* negative errno of the first failed write; nothing is written after it */
+    uint64_t written, written_touches;    /* bytes of the file, header and whole blocks; touches in these */
+    uint64_t last_written, last_touches;  /* ... of the last of them alone */
     uint64_t start_ns;                    /* monotonic clock at the region's start */
     uint64_t records;
     uint64_t bytes;                       /* of full blocks, headers included */

@@ -45,7 +45,7 @@ n = sys.argv[1]
 bad = [e for e in (["len(R) == " + n] if n != "-" else []) +
        ["all(r['complete'] for r in R)", "all(r['footprint_pages'] > 0 for r in R)"] + sys.argv[2:] if not eval(e)]
 if bad:
-    print(bad, len(R), commands, [r["incomplete_reason"] for r in R if not r["complete"]])
+    print(bad, len(R), commands[:10], [r["incomplete_reason"] for r in R if not r["complete"]])
 sys.exit(bool(bad))
 END
 }
@@ -64,7 +64,7 @@ traces 20
 what='a signal to a child that has just begun'
 both "$processes" kills 200
 traces 200
-run "$vmtrace" run -q -o t -- "$processes" kills 300
+run "$vmtrace" run -q -o t -- "$processes" killed 100
 status 0
 what='children of children'
 both "$processes" depth 12

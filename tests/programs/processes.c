@@ -35,6 +35,14 @@ static void touch(int value)
     free(mine);
 }
 
+static void kilobytes(size_t n)
+{
+    char *much = malloc(n * 1024);
+    for (size_t i = 0; i < n; i++)
+        ((volatile char *)much)[i * 1024] = 1;
+    free(much);
+}
+
 /* Reaps the child and nothing else. */
 static void reap(pid_t child, int want)
 {
@@ -159,6 +167,7 @@ static void kills(int times)
         pid_t child = fork();
         int status = 0;
         if (child == 0) {
+            touch(i);
             while (!handled)
                 usleep(100);
             _exit(6);
@@ -171,6 +180,64 @@ static void kills(int times)
         kill(child, SIGUSR1);
         reap(child, 6);
     }
+}
+
+/* Sends SIGUSR1 to each new child of `parent` as soon as it is there. Its own process, for a traced thread would wait. */
+static void send_to_children(pid_t parent, int cpu)
+{
+    cpu_set_t cpus; /* all but the one that the parent and its catcher share */
+    if (sched_getaffinity(0, sizeof cpus, &cpus) == 0) {
+        CPU_CLR((unsigned)cpu, &cpus);
+        sched_setaffinity(0, sizeof cpus, &cpus);
+    }
+    char path[64], text[4096];
+    long known[8] = {getpid()};
+    snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", (long)parent, (long)parent);
+    for (unsigned i = 1; getppid() == parent;) {
+        FILE *f = fopen(path, "r");
+        size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+        text[n] = '\0';
+        if (f)
+            fclose(f);
+        for (char *at = text; n && *at; at += strspn(at, " ")) {
+            long child = strtol(at, &at, 10);
+            bool seen = false;
+            for (unsigned k = 0; k < 8; k++)
+                seen |= known[k] == child;
+            if (!seen && child > 0) {
+                known[1 + i++ % 7] = child;
+                kill((pid_t)child, SIGUSR1);
+            }
+        }
+    }
+}
+
+static void killed(int times)
+{
+    struct sigaction action = {.sa_handler = count};
+    sigemptyset(&action.sa_mask);
+    sigaddset(&action.sa_mask, SIGSEGV); /* the catcher takes that out, and gives it back to a child: it takes longer */
+    for (int i = 1; i <= 64; i++)
+        if (i != SIGCHLD && i != SIGSEGV && i != SIGCONT && i != SIGTERM)
+            sigaction(i, &action, NULL);
+    int cpu = sched_getcpu();
+    pid_t parent = getpid(), sender = fork();
+    if (sender == 0) {
+        send_to_children(parent, cpu);
+        _exit(0);
+    }
+    for (int i = 0; i < times; i++) {
+        int status = 0;
+        pid_t child = fork();
+        if (child == 0) {
+            while (!handled)
+                usleep(100);
+            _exit(6);
+        }
+        CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 6);
+    }
+    kill(sender, SIGKILL);
+    waitpid(sender, NULL, 0);
 }
 
 static void *fork_in_thread(void *number)
@@ -306,12 +373,16 @@ int main(int argc, char **argv)
     touch(1);
     if (strcmp(what, "forks") == 0)
         forks(atoi(rest[0]));
+    else if (strcmp(what, "kilobytes") == 0)
+        kilobytes((size_t)atoi(rest[0]));
     else if (strcmp(what, "registers") == 0)
         registers();
     else if (strcmp(what, "signals") == 0)
         signals();
     else if (strcmp(what, "kills") == 0)
         kills(atoi(rest[0]));
+    else if (strcmp(what, "killed") == 0)
+        killed(atoi(rest[0]));
     else if (strcmp(what, "threads") == 0)
         threads();
     else if (strcmp(what, "depth") == 0)

@@ -1033,7 +1033,7 @@ static void test_forged_block_headers_are_refused(void **state)
         assert_false(counts.complete);
         free(file.data);
     }
-    payload[0] = VMTI_END_LOST + 1; /* a trailer with an end that there is not */
+    payload[0] = VMTI_END_UNWRITTEN + 1; /* a trailer with an end that there is not */
     file = forge(&good, payload, sizeof payload);
     assert_false(read_bytes(fd, file.data, file.size).complete);
     free(file.data);
