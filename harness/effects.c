@@ -5,7 +5,10 @@
 #include <errno.h>
 #include <linux/mman.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 
+#include "arena.h"
+#include "maps.h"
 #include "os.h"
 #include "pagedir.h"
 #include "thread.h"
@@ -66,6 +69,43 @@ static void end_forgetting(struct vmti_region *r, uintptr_t start, uintptr_t end
         r->let_go_at = ++r->changes;
     else
         vmti_settle(r, start, end);
+}
+
+/* Forgets the pages of [at, end) that are not mapped any more. */
+struct gaps {
+    struct vmti_region *region;
+    uintptr_t at, end;
+};
+
+static void forget_gap(struct gaps *gaps, uintptr_t end)
+{
+    if (end > gaps->end)
+        end = gaps->end;
+    if (vmti_any_tracked(gaps->at, end))
+        vmti_forget(gaps->region, gaps->at, end);
+}
+
+static void skip_mapped(void *context, const struct vmti_map *map)
+{
+    struct gaps *gaps = context;
+    if (map->end <= gaps->at || gaps->at >= gaps->end)
+        return;
+    forget_gap(gaps, map->start);
+    gaps->at = map->end;
+}
+
+/* After a call that failed: mmap over something, and mremap, can fail when they have unmapped already (mm/vma.c, mm/mremap.c
+ * of many versions). */
+static void forget_unmapped(struct vmti_region *r, uintptr_t start, uintptr_t end)
+{
+    struct gaps gaps = {r, start, end};
+    if (!vmti_any_tracked(start, end))
+        return;
+    int error = vmti_maps_read(skip_mapped, &gaps);
+    if (error)
+        vmti_lose(r, error, VMTI_STEP_TASKS);
+    else
+        forget_gap(&gaps, end);
 }
 
 void vmti_exempt(struct vmti_region *r, uintptr_t start, uintptr_t end)
@@ -140,12 +180,28 @@ static void before_mremap(struct vmti_region *r, struct vmti_thread *t)
         page += length;
 }
 
+/* The pages of a range that was moved are at their new place what they were at the old one: several mappings can be moved
+ * at once (Linux 6.17: mm/mremap.c, remap_move), with what was not mapped between them. */
+static void move_words(struct vmti_region *r, uintptr_t from, uintptr_t to, uintptr_t bytes, uint32_t otherwise)
+{
+    for (uintptr_t at = 0; at < bytes; at += VMTI_PAGE_SIZE) {
+        uint32_t word = vmti_dir_get((from + at) >> VMTI_PAGE_SHIFT);
+        if (word && !(word & VMTI_DIR_LEAVING)) /* something else has been mapped there since */
+            word = otherwise;
+        set_words(r, to + at, to + at + VMTI_PAGE_SIZE, ~VMTI_DIR_OWNER, word & ~VMTI_DIR_LEAVING);
+    }
+}
+
 static void after_mremap(struct vmti_region *r, struct vmti_thread *t, int64_t result)
 {
     uintptr_t old_start = page_down(t->call.args[0]), old_end = page_up(old_start + t->call.args[1]);
     if (result < 0) {
-        if (t->effect[0])
+        if (t->call.args[3] & MREMAP_FIXED)
+            forget_unmapped(r, page_down(t->call.args[4]), page_up(t->call.args[4] + t->call.args[2]));
+        if (t->effect[0]) {
+            forget_unmapped(r, old_start, old_end);
             end_forgetting(r, old_start, old_end, false);
+        }
         return;
     }
     uintptr_t start = (uintptr_t)result, end = page_up(start + t->call.args[2]);
@@ -154,22 +210,64 @@ static void after_mremap(struct vmti_region *r, struct vmti_thread *t, int64_t r
         vmti_forget(r, start, end); /* MREMAP_FIXED replaced what was there */
     if (!t->effect[0])
         return;
-    /* One mapping has one protection and one kind of memory: what is there now is what the old range's start was. */
-    if (!moved && end < old_end)
+    uintptr_t kept = old_end - old_start < end - start ? old_end - old_start : end - start;
+    if (moved)
+        move_words(r, old_start, start, kept, (uint32_t)t->effect[1]);
+    else if (end < old_end)
         vmti_forget(r, end, old_end);
     end_forgetting(r, old_start, old_end, moved && !(t->call.args[3] & MREMAP_DONTUNMAP));
-    set_words(r, start, end, ~VMTI_DIR_OWNER, (uint32_t)t->effect[1]);
+    /* What was added is of the kind that the one mapping is which can be resized. */
+    set_words(r, start + kept, end, ~VMTI_DIR_OWNER, (uint32_t)t->effect[1]);
     vmti_settle(r, start, end);
 }
 
-static void after_mprotect(struct vmti_region *r, struct vmti_thread *t)
+/* How far the pages from `at` on are mapped with this protection. */
+struct stretch {
+    uintptr_t at, end;
+    int prot;
+};
+
+static void stretch_on(void *context, const struct vmti_map *map)
+{
+    struct stretch *stretch = context;
+    if (map->end <= stretch->at || stretch->at >= stretch->end)
+        return;
+    if (map->start > stretch->at || map->prot != stretch->prot)
+        stretch->end = stretch->at;
+    else
+        stretch->at = map->end < stretch->end ? map->end : stretch->end;
+}
+
+/*
+ * mprotect changes one mapping after the other, and stops at the first that is not there or refuses (mm/mprotect.c,
+ * do_mprotect_pkey). What it has changed has the new protection now. (Also pages that we had closed, where the new
+ * protection is none, and the call stopped before them for lack of memory alone: that cannot be told.)
+ */
+static uintptr_t changed_up_to(struct vmti_region *r, uintptr_t start, uintptr_t end, int prot)
+{
+    struct stretch stretch = {start, end, prot};
+    int error = vmti_maps_read(stretch_on, &stretch);
+    if (error)
+        vmti_lose(r, error, VMTI_STEP_TASKS);
+    return stretch.at;
+}
+
+static void after_mprotect(struct vmti_region *r, struct vmti_thread *t, int64_t error)
 {
     uintptr_t start = page_down(t->call.args[0]), end = page_up(t->call.args[0] + t->call.args[1]);
     int prot = (int)t->call.args[2] & (PROT_READ | PROT_WRITE | PROT_EXEC);
+    if (error && error != -ENOMEM && error != -EACCES && error != -EPERM)
+        return;
+    if (error && !vmti_any_tracked(start, end))
+        return;
+    if (error)
+        end = changed_up_to(r, start, end, prot);
+    if (start >= end)
+        return;
     uint64_t page = start >> VMTI_PAGE_SHIFT, limit = end >> VMTI_PAGE_SHIFT, length;
     if (prot == PROT_NONE)
         vmti_drop_range(r, start, end);
-    else if (r->in_allocator(r, t)) /* an arena grows into address space that it had reserved */
+    else if (!error && r->in_allocator(r, t)) /* an arena grows into address space that it had reserved */
         vmti_adopt_heap(r, start, end, prot);
     while ((length = vmti_dir_next_run(&page, limit, VMTI_DIR_TRACKED, 0))) {
         vmti_dir_set(page, page + length - 1, VMTI_DIR_PROT, (uint32_t)prot << VMTI_DIR_PROT_SHIFT);
@@ -178,20 +276,161 @@ static void after_mprotect(struct vmti_region *r, struct vmti_thread *t)
     vmti_settle(r, start, end);
 }
 
+/* ------------------------------------------------------------------------------------------- advice */
+
+/* Advice of newer kernels than the headers that we are built with (include/uapi/asm-generic/mman-common.h). */
+enum {
+    ADVICE_POPULATE_READ = 22,
+    ADVICE_POPULATE_WRITE = 23,
+    ADVICE_DONTNEED_LOCKED = 24,
+    ADVICE_COLLAPSE = 25,
+    ADVICE_GUARD_INSTALL = 102,
+};
+
 /* Advice that gives the content away: the pages are new when they are used next, and their next use is a touch. */
 static bool discards(uint64_t advice)
 {
-    return advice == MADV_DONTNEED || advice == MADV_FREE || advice == MADV_REMOVE || advice == 24 /* DONTNEED_LOCKED */;
+    return advice == MADV_DONTNEED || advice == MADV_FREE || advice == MADV_REMOVE || advice == ADVICE_DONTNEED_LOCKED ||
+           advice == ADVICE_GUARD_INSTALL;
+}
+
+/* Advice that brings pages in as an access would, and such that needs its huge page in one mapping. */
+static bool needs_open(uint64_t advice)
+{
+    return advice == ADVICE_POPULATE_READ || advice == ADVICE_POPULATE_WRITE || advice == ADVICE_COLLAPSE;
 }
 
 /* Advice and calls that bring pages in as an access would (mm/gup.c refuses a closed page): open for the call. */
-static void open_for_call(struct vmti_region *r, struct vmti_thread *t)
+static void open_for_call(struct vmti_region *r, struct vmti_thread *t, uintptr_t start, uintptr_t end)
 {
-    uintptr_t start = page_down(t->call.args[0]), end = page_up(t->call.args[0] + t->call.args[1]);
     struct vmti_span *span = end > start ? vmti_pin(r, t, start, end, true) : NULL;
     if (span)
         span->done = VMTI_DONE_RECORDED; /* nothing: no byte of it is read or written */
 }
+
+static void before_mlock(struct vmti_region *r, struct vmti_thread *t)
+{
+    if (t->call.nr != SYS_mlockall)
+        open_for_call(r, t, page_down(t->call.args[0]), page_up(t->call.args[0] + t->call.args[1]));
+    else if ((t->call.args[0] & (MCL_CURRENT | MCL_ONFAULT)) == MCL_CURRENT) /* brings in all that there is */
+        open_for_call(r, t, VMTI_PAGE_SIZE, (uintptr_t)1 << VMTI_ADDRESS_BITS);
+}
+
+/* Advice that failed has been followed in a part of the range; what is gone has no page any more (mincore(2)). */
+static void drop_discarded(struct vmti_region *r, uintptr_t start, uintptr_t end)
+{
+    uint64_t page = start >> VMTI_PAGE_SHIFT, limit = end >> VMTI_PAGE_SHIFT, length;
+    while ((length = vmti_dir_next_run(&page, limit, VMTI_DIR_TRACKED, 0)))
+        for (; length; length--, page++) {
+            unsigned char resident = 0;
+            uintptr_t at = page << VMTI_PAGE_SHIFT;
+            if (!vmti_sys(SYS_mincore, at, VMTI_PAGE_SIZE, &resident, 0, 0, 0) && !(resident & 1))
+                vmti_drop_range(r, at, at + VMTI_PAGE_SIZE);
+        }
+}
+
+static void follow_advice(struct vmti_region *r, uintptr_t start, uintptr_t end, uint64_t advice, bool everywhere)
+{
+    if (start >= end || !discards(advice))
+        return;
+    if (everywhere)
+        vmti_drop_range(r, start, end);
+    else
+        drop_discarded(r, start, end);
+    vmti_settle(r, start, end);
+}
+
+static void after_madvise(struct vmti_region *r, struct vmti_thread *t, int64_t error)
+{
+    /* ENOMEM: a part was not mapped, and all the rest is done (mm/madvise.c, madvise_walk_vmas). */
+    follow_advice(r, page_down(t->call.args[0]), page_up(t->call.args[0] + t->call.args[1]), t->call.args[2],
+                  !error || error == -ENOMEM);
+}
+
+/* Does the descriptor of a process_madvise() name this process? */
+static bool names_this_process(struct vmti_walk *walk, int fd)
+{
+    enum { SELF_THREAD = -10000, SELF_THREAD_GROUP = -20000 }; /* include/uapi/linux/pidfd.h, Linux 6.14 */
+    uint64_t pid;
+    if (fd == SELF_THREAD || fd == SELF_THREAD_GROUP)
+        return true;
+    if (!vmti_walk_fdinfo(walk, fd, "Pid", &pid))
+        return false;
+    if (pid == (uint64_t)walk->region->pid)
+        return true;
+    for (const struct vmti_thread *t = walk->region->threads; t; t = t->hh.next)
+        if (pid == (uint64_t)t->tid && !t->other_process)
+            return true; /* PIDFD_THREAD */
+    return false;
+}
+
+/* On the process itself all advice is allowed (Linux 6.13: mm/madvise.c, process_madvise). effect[0]: how many ranges. */
+static void before_process_madvise(struct vmti_region *r, struct vmti_thread *t)
+{
+    struct vmti_walk walk = {.region = r, .thread = t, .call = &t->call, .row = t->row, .entry = -1};
+    uint64_t count = t->call.args[2];
+    t->effect[0] = 0;
+    if (!count || count > VMTI_UIO_MAXIOV || !(discards(t->call.args[3]) || needs_open(t->call.args[3])) ||
+        !names_this_process(&walk, (int)t->call.args[0]))
+        return;
+    if (!t->ranges && !(t->ranges = vmti_arena_alloc(&r->arena, VMTI_UIO_MAXIOV * sizeof *t->ranges))) {
+        vmti_lose(r, -ENOMEM, VMTI_STEP_MEMORY);
+        return;
+    }
+    if (!vmti_walk_read(&walk, t->ranges, t->call.args[1], count * sizeof *t->ranges))
+        return;
+    t->effect[0] = count;
+    for (uint64_t i = 0; needs_open(t->call.args[3]) && i < count; i++)
+        open_for_call(r, t, page_down(t->ranges[i].start), page_up(t->ranges[i].start + t->ranges[i].bytes));
+}
+
+static void after_process_madvise(struct vmti_region *r, struct vmti_thread *t, int64_t result)
+{
+    uint64_t done = result < 0 ? 0 : (uint64_t)result;
+    for (uint64_t i = 0; i < t->effect[0]; i++) {
+        uintptr_t start = page_down(t->ranges[i].start), end = page_up(t->ranges[i].start + t->ranges[i].bytes);
+        bool whole = done >= t->ranges[i].bytes;
+        follow_advice(r, start, end, t->call.args[3], whole);
+        if (!whole) /* it failed in this one, and there it ended */
+            break;
+        done -= t->ranges[i].bytes;
+    }
+}
+
+/* ------------------------------------------------------------------------------------------- shared memory */
+
+/* effect[0], effect[1]: what the segment will cover, if that replaces what is there (SHM_REMAP). */
+static void before_shmat(struct vmti_region *r, struct vmti_thread *t)
+{
+    struct shmid_ds segment;
+    uintptr_t start = page_down(t->call.args[1]); /* SHMLBA is a page here */
+    t->effect[0] = t->effect[1] = 0;
+    if (!(t->call.args[2] & SHM_REMAP) || !start ||
+        vmti_sys(SYS_shmctl, t->call.args[0], IPC_STAT, &segment, 0, 0, 0) < 0)
+        return;
+    t->effect[0] = start;
+    t->effect[1] = page_up(start + segment.shm_segsz);
+    begin_to_forget(r, t->effect[0], t->effect[1]);
+}
+
+/* The one mapping of a segment ends where the range ends that is forgotten. */
+static void forget_segment(void *context, const struct vmti_map *map)
+{
+    struct gaps *gaps = context;
+    if (map->start == gaps->at && vmti_any_tracked(map->start, map->end))
+        vmti_forget(gaps->region, map->start, map->end);
+}
+
+static void after_shmat(struct vmti_region *r, struct vmti_thread *t, bool failed, int64_t result)
+{
+    struct gaps segment = {r, (uintptr_t)result, 0};
+    if (t->effect[1])
+        end_forgetting(r, t->effect[0], t->effect[1], !failed);
+    else if (!failed)
+        vmti_maps_read(forget_segment, &segment);
+}
+
+/* ------------------------------------------------------------------------------------------- threads' ends */
 
 /*
  * When a thread ends, the kernel marks the futexes of its robust list (kernel/futex/core.c, exit_robust_list), and gives up
@@ -246,11 +485,17 @@ void vmti_effect_before(struct vmti_region *r, struct vmti_thread *t)
                 open_robust_list(r, t, other->tid);
         break;
     case VMTI_EFFECT_MLOCK:
-        open_for_call(r, t);
+        before_mlock(r, t);
         break;
     case VMTI_EFFECT_MADVISE:
-        if (t->call.args[2] == 22 /* MADV_POPULATE_READ */ || t->call.args[2] == 23 /* MADV_POPULATE_WRITE */)
-            open_for_call(r, t);
+        if (needs_open(t->call.args[2]))
+            open_for_call(r, t, page_down(t->call.args[0]), page_up(t->call.args[0] + t->call.args[1]));
+        break;
+    case VMTI_EFFECT_PROCESS_MADVISE:
+        before_process_madvise(r, t);
+        break;
+    case VMTI_EFFECT_SHMAT:
+        before_shmat(r, t);
         break;
     case VMTI_EFFECT_SIGALTSTACK: {
         /* Signal frames are written there at any moment. struct sigaltstack: address, flags, size. */
@@ -276,36 +521,37 @@ void vmti_effect_before(struct vmti_region *r, struct vmti_thread *t)
 void vmti_effect_after(struct vmti_region *r, struct vmti_thread *t, int64_t result)
 {
     bool failed = result < 0 && result > -4096;
-    uint8_t effect = t->row->effect;
-    if (effect == VMTI_EFFECT_BRK) {
+    uintptr_t start = page_down(t->call.args[0]), end = page_up(t->call.args[0] + t->call.args[1]);
+    switch (t->row->effect) {
+    case VMTI_EFFECT_BRK:
         after_brk(r, result); /* returns the end of the heap, changed or not (mm/mmap.c) */
-        return;
-    }
-    if (effect == VMTI_EFFECT_MREMAP) {
-        after_mremap(r, t, failed ? -1 : result);
-        return;
-    }
-    if (effect == VMTI_EFFECT_MMAP && (t->call.args[3] & MAP_FIXED))
-        end_forgetting(r, page_down(t->call.args[0]), page_up(t->call.args[0] + t->call.args[1]), !failed);
-    if (effect == VMTI_EFFECT_MUNMAP) {
-        end_forgetting(r, page_down(t->call.args[0]), page_up(t->call.args[0] + t->call.args[1]), !failed);
-        return;
-    }
-    if (failed)
-        return;
-    switch (effect) {
+        break;
     case VMTI_EFFECT_MMAP:
-        after_mmap(r, t, result);
+        if (t->call.args[3] & MAP_FIXED) {
+            if (failed)
+                forget_unmapped(r, start, end);
+            end_forgetting(r, start, end, !failed);
+        }
+        if (!failed)
+            after_mmap(r, t, result);
+        break;
+    case VMTI_EFFECT_MUNMAP:
+        end_forgetting(r, start, end, !failed);
+        break;
+    case VMTI_EFFECT_MREMAP:
+        after_mremap(r, t, failed ? -1 : result);
         break;
     case VMTI_EFFECT_MPROTECT:
-        after_mprotect(r, t);
+        after_mprotect(r, t, result);
         break;
     case VMTI_EFFECT_MADVISE:
-        if (discards(t->call.args[2])) {
-            uintptr_t start = page_down(t->call.args[0]), end = page_up(t->call.args[0] + t->call.args[1]);
-            vmti_drop_range(r, start, end);
-            vmti_settle(r, start, end);
-        }
+        after_madvise(r, t, result);
+        break;
+    case VMTI_EFFECT_PROCESS_MADVISE:
+        after_process_madvise(r, t, result);
+        break;
+    case VMTI_EFFECT_SHMAT:
+        after_shmat(r, t, failed, result);
         break;
     default:
         break;

@@ -12,6 +12,7 @@ static const char *const effects[VMTI_EFFECT_COUNT] = {
     [VMTI_EFFECT_MREMAP] = "mremap",
     [VMTI_EFFECT_MPROTECT] = "mprotect",
     [VMTI_EFFECT_MADVISE] = "madvise",
+    [VMTI_EFFECT_PROCESS_MADVISE] = "process_madvise",
     [VMTI_EFFECT_MLOCK] = "mlock",
     [VMTI_EFFECT_SHMAT] = "shmat",
     [VMTI_EFFECT_SHMDT] = "shmdt",

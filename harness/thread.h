@@ -48,6 +48,7 @@ struct vmti_thread {
     struct vmti_thread *pinning_next;
     uint64_t resumed_at;    /* the region's count of changes when the thread was last resumed */
     uint64_t effect[4];     /* what an effect keeps from the entry to the exit */
+    struct { uint64_t start, bytes; } *ranges; /* ... of process_madvise: as struct iovec; NULL until the first */
     uint64_t affinity[16];  /* the processors that the program lets it run on, a bit each; see affinity.c */
     bool has_affinity;
     uint64_t scratch[8];    /* for the arguments that the catcher replaces during a call: see signals.c */
