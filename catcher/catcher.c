@@ -132,6 +132,8 @@ static void put_trailer(struct vmti_catcher *c, bool lost)
         .syscalls_walked = n->syscalls_walked,
         .unknown_calls = n->unknown_calls,
         .over_window = n->over_window,
+        .left_open = n->left_open,
+        .refused_calls = n->refused_calls,
         .room = r->room,
         .first_unknown = r->first_unknown,
         .first_unknown_command = r->first_unknown_command,

@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "../harness/config.h"
+#include "../harness/error.h"
 #include "../harness/trace_read.h"
 #include "cmd.h"
 
@@ -48,6 +49,8 @@ static const char HELP[] =
     "    syscalls_walked       ... for which closed pages were opened\n"
     "    over_window_calls     ... during which more pages than the window's were open, theirs included\n"
     "    unknown_calls         ... that vmtrace has no row for (vmtrace syscalls)\n"
+    "    left_open_pages       pages open from a call of io_uring_enter on: the kernel reaches them after the call\n"
+    "    refused_calls         calls of io_uring_setup with IORING_SETUP_SQPOLL, which got EPERM\n"
     "    complete              is the trace whole? If not, incomplete_reason is a sentence, else null\n"
     "    end, end_code         how it ended: \"region\" (vmt_end), \"exit\" with an exit status, \"signal\" with its\n"
     "                          number, \"exec\" (the program replaced itself), \"lost\" with a negative errno,\n"
@@ -216,6 +219,15 @@ static void print_text(const struct report *report)
         printf("system calls    %" PRIu64 " halted, %" PRIu64 " walked, %" PRIu64 " not in the table\n", t->syscalls,
                t->syscalls_walked, t->unknown_calls);
         printf("over the window %" PRIu64 " system calls, for whose memory it was exceeded\n", t->over_window);
+        char text[256];
+        if (t->left_open) {
+            vmti_left_open_text(text, sizeof text, t->left_open);
+            printf("left open       %s\n", text);
+        }
+        if (t->refused_calls) {
+            vmti_refused_text(text, sizeof text, t->refused_calls);
+            printf("refused         %s\n", text);
+        }
         printf("threads         %" PRIu64 "\n", t->threads);
     } else {
         puts("peak open       not known");
@@ -369,6 +381,8 @@ static int print_json(const struct report *report)
     set(&o, "syscalls_walked", t ? number(t->syscalls_walked) : json_null());
     set(&o, "over_window_calls", t ? number(t->over_window) : json_null());
     set(&o, "unknown_calls", t ? number(t->unknown_calls) : json_null());
+    set(&o, "left_open_pages", t ? number(t->left_open) : json_null());
+    set(&o, "refused_calls", t ? number(t->refused_calls) : json_null());
     set(&o, "complete", json_boolean(s->complete));
     set(&o, "incomplete_reason", s->complete ? json_null() : string(s->reason));
     set(&o, "end", t ? json_string(end_names[t->end]) : json_null());

@@ -561,6 +561,20 @@ static int end_like(int status)
 
 /* ------------------------------------------------------------------------------------------- summary */
 
+/* What the kernel works on after its calls. */
+static void print_outliving(const struct vmti_trace_trailer *trailer)
+{
+    char text[256];
+    if (trailer->left_open) {
+        vmti_left_open_text(text, sizeof text, trailer->left_open);
+        fprintf(stderr, "vmtrace: %s\n", text);
+    }
+    if (trailer->refused_calls) {
+        vmti_refused_text(text, sizeof text, trailer->refused_calls);
+        fprintf(stderr, "vmtrace: %s\n", text);
+    }
+}
+
 static void print_summary(const struct run *run, const struct vmti_trace_reader *reader,
                           const struct vmti_trace_summary *s)
 {
@@ -579,6 +593,8 @@ static void print_summary(const struct run *run, const struct vmti_trace_reader 
                           s->trailer.first_unknown_command);
         fprintf(stderr, "vmtrace: %s\n", text);
     }
+    if (s->has_trailer)
+        print_outliving(&s->trailer);
     if (s->has_trailer && s->trailer.end == VMTI_END_EXEC)
         fprintf(stderr, "vmtrace: the program replaced itself by execve; what ran then is not in the trace%s\n",
                 run->follow ? ", but has one of its own" : "; see --follow");

@@ -56,11 +56,33 @@ static bool is_own_call(struct vmti_region *r, const struct vmti_call *call)
     }
 }
 
+/* A call that the walk cannot make safe does not run. */
+static void refuse(struct vmti_catcher *c, struct vmti_thread *t)
+{
+    vmti_regs regs;
+    if (vmti_ptrace_get_regs(t->tid, &regs))
+        return;
+    vmti_regs_skip_call(&regs);
+    vmti_ptrace_set_regs(t->tid, &regs);
+    c->r->counts.refused_calls++;
+}
+
+static void give_refusal(struct vmti_catcher *c, struct vmti_thread *t)
+{
+    vmti_regs regs;
+    if (!vmti_ptrace_get_regs(t->tid, &regs)) {
+        vmti_regs_set_result(&regs, t->refused);
+        vmti_ptrace_set_regs(t->tid, &regs);
+    }
+    vmti_unpin_all(c->r, t, t->refused);
+}
+
 static void enter(struct vmti_catcher *c, struct vmti_thread *t, const struct ptrace_syscall_info *info)
 {
     struct vmti_region *r = c->r;
     t->in_call = true;
     t->row = NULL;
+    t->refused = 0;
     /* restart_syscall(2) goes on with the call before it, which was interrupted by a stop: that is still in t->call, for
      * where a handler ran in between the call is not resumed (arch/x86/kernel/signal.c: EINTR). */
     if (info->entry.nr != SYS_restart_syscall) {
@@ -88,6 +110,10 @@ static void enter(struct vmti_catcher *c, struct vmti_thread *t, const struct pt
     }
     if (t->row->pointers && vmti_walk_call(r, t, &t->call, t->row))
         r->counts.syscalls_walked++;
+    if (t->refused) {
+        refuse(c, t);
+        return;
+    }
     if (t->row->effect)
         vmti_effect_before(r, t);
     if (t->spans)
@@ -109,6 +135,10 @@ static void leave(struct vmti_catcher *c, struct vmti_thread *t, int64_t result)
     t->in_call = false;
     if (!t->row)
         return;
+    if (t->refused) {
+        give_refusal(c, t);
+        return;
+    }
     /* What these read and write of the program's memory is pinned still. */
     vmti_signals_after(c, t, result);
     if (t->row->effect == VMTI_EFFECT_SCHED_GETAFFINITY || t->row->effect == VMTI_EFFECT_SCHED_SETAFFINITY)

@@ -11,6 +11,7 @@
 #include "maps.h"
 #include "os.h"
 #include "pagedir.h"
+#include "rings.h"
 #include "thread.h"
 #include "walk.h"
 #include "window.h"
@@ -159,6 +160,8 @@ static void after_mmap(struct vmti_region *r, struct vmti_thread *t, int64_t res
     if (vmti_any_tracked(start, end)) /* by an unmapping whose end has not been seen yet */
         vmti_forget(r, start, end);
     bool private_anonymous = (flags & MAP_ANONYMOUS) && (flags & MAP_TYPE) == MAP_PRIVATE;
+    if (!(flags & MAP_ANONYMOUS) && r->rings)
+        vmti_ring_mapped(r, (int)t->call.args[4], t->call.args[5], start);
     if (private_anonymous && r->in_allocator(r, t))
         vmti_adopt_heap(r, start, end, (int)t->call.args[2] & (PROT_READ | PROT_WRITE | PROT_EXEC));
 }
@@ -430,6 +433,22 @@ static void after_shmat(struct vmti_region *r, struct vmti_thread *t, bool faile
         vmti_maps_read(forget_segment, &segment);
 }
 
+/* ------------------------------------------------------------------------------------------- io_uring */
+
+static void after_io_uring(struct vmti_region *r, struct vmti_thread *t, int64_t result)
+{
+    enum { REGISTER_PBUF_RING = 22, REGISTER_RESIZE_RINGS = 33, PBUF = 40, PBUF_FLAGS = 14, PBUF_MMAP = 1 };
+    unsigned char buffers[PBUF];
+    struct vmti_walk walk = {.region = r, .thread = t, .call = &t->call, .row = t->row, .entry = -1};
+    if (t->call.nr == 425) /* io_uring_setup */
+        vmti_ring_note(r, t, (int)result, t->call.args[1]);
+    else if ((uint32_t)t->call.args[1] == REGISTER_RESIZE_RINGS)
+        vmti_ring_note(r, t, (int)t->call.args[0], t->call.args[2]);
+    else if ((uint32_t)t->call.args[1] == REGISTER_PBUF_RING &&
+             vmti_walk_read(&walk, buffers, t->call.args[2], sizeof buffers) && !(buffers[PBUF_FLAGS] & PBUF_MMAP))
+        vmti_ring_note_buffers(r, t, vmti_word_at(buffers, 0), vmti_half_at(buffers, 8));
+}
+
 /* ------------------------------------------------------------------------------------------- threads' ends */
 
 /*
@@ -552,6 +571,10 @@ void vmti_effect_after(struct vmti_region *r, struct vmti_thread *t, int64_t res
         break;
     case VMTI_EFFECT_SHMAT:
         after_shmat(r, t, failed, result);
+        break;
+    case VMTI_EFFECT_IO_URING:
+        if (!failed)
+            after_io_uring(r, t, result);
         break;
     default:
         break;

@@ -79,6 +79,18 @@ void vmti_unknown_text(char *to, size_t bytes, uint64_t calls, int64_t first, ui
              (unsigned long long)calls, calls == 1 ? " is" : "s are", name);
 }
 
+void vmti_left_open_text(char *to, size_t bytes, uint64_t pages)
+{
+    snprintf(to, bytes, "%llu page%s left open from a call of io_uring_enter on, because the kernel reaches %s after the call",
+             (unsigned long long)pages, pages == 1 ? " was" : "s were", pages == 1 ? "it" : "them");
+}
+
+void vmti_refused_text(char *to, size_t bytes, uint64_t calls)
+{
+    snprintf(to, bytes, "%llu call%s of io_uring_setup with IORING_SETUP_SQPOLL got EPERM: what such a ring submits without a "
+                        "call cannot be traced", (unsigned long long)calls, calls == 1 ? "" : "s");
+}
+
 int vmti_fail_region(const struct vmti_region *r)
 {
     const char *why = strerror(-r->error);

@@ -11,6 +11,10 @@ VMTI_HIDDEN VMT_PRINTF(2, 3) int vmti_fail(int error, const char *format, ...);
 VMTI_HIDDEN int vmti_fail_region(const struct vmti_region *r);
 
 /* A sentence about calls whose row, or command, is not in the table. */
+/* ... on pages left open, and on calls refused: see rings.h. */
+VMTI_HIDDEN void vmti_left_open_text(char *to, size_t bytes, uint64_t pages);
+VMTI_HIDDEN void vmti_refused_text(char *to, size_t bytes, uint64_t calls);
+
 VMTI_HIDDEN void vmti_unknown_text(char *to, size_t bytes, uint64_t calls, int64_t first, uint64_t command);
 
 #endif

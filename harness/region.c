@@ -249,6 +249,17 @@ static void warn_of_unknown_calls(const struct vmti_region *r)
     dprintf(STDERR_FILENO, "vmt: %s\n", text);
 }
 
+static void warn_of_refused_calls(const struct vmti_region *r)
+{
+    static bool warned;
+    char text[256];
+    if (!r->counts.refused_calls || warned)
+        return;
+    warned = true;
+    vmti_refused_text(text, sizeof text, r->counts.refused_calls);
+    dprintf(STDERR_FILENO, "vmt: %s\n", text);
+}
+
 int vmt_end(vmt_report **report)
 {
     if (report)
@@ -262,6 +273,7 @@ int vmt_end(vmt_report **report)
     }
     end_current(r);
     warn_of_unknown_calls(r);
+    warn_of_refused_calls(r);
     unlock();
     int error = 0;
     if (r->state != VMTI_ENDED) {

@@ -56,6 +56,8 @@ COUNT(vmt_report_window_raised_to, room)
 COUNT(vmt_report_threads, counts.threads)
 COUNT(vmt_report_syscalls, counts.syscalls)
 COUNT(vmt_report_syscalls_walked, counts.syscalls_walked)
+COUNT(vmt_report_left_open, counts.left_open)
+COUNT(vmt_report_refused_calls, counts.refused_calls)
 COUNT(vmt_report_dropped_regions, dropped_regions)
 #undef COUNT
 

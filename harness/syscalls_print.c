@@ -16,6 +16,7 @@ static const char *const effects[VMTI_EFFECT_COUNT] = {
     [VMTI_EFFECT_MLOCK] = "mlock",
     [VMTI_EFFECT_SHMAT] = "shmat",
     [VMTI_EFFECT_SHMDT] = "shmdt",
+    [VMTI_EFFECT_IO_URING] = "io_uring",
     [VMTI_EFFECT_SIGACTION] = "sigaction",
     [VMTI_EFFECT_SIGPROCMASK] = "sigprocmask",
     [VMTI_EFFECT_SIGALTSTACK] = "sigaltstack",

@@ -46,6 +46,7 @@ struct vmti_thread {
     uint64_t call_touches;  /* touches of the region when the call was walked */
     struct vmti_span_block *spans, *spans_last; /* pinned, in the order of the walk */
     struct vmti_thread *pinning_next;
+    int refused;            /* the call is not to run: the negative errno that it is to give */
     uint64_t resumed_at;    /* the region's count of changes when the thread was last resumed */
     uint64_t effect[4];     /* what an effect keeps from the entry to the exit */
     struct { uint64_t start, bytes; } *ranges; /* ... of process_madvise: as struct iovec; NULL until the first */

@@ -109,10 +109,12 @@ struct vmti_trace_trailer {
     uint64_t room;                   /* the window at the end: larger than the header's if the threads needed it */
     int64_t first_unknown;           /* if unknown_calls: the number of the first of them, and the command that its row */
     uint64_t first_unknown_command;  /* does not know; 0 if there is no row */
+    uint64_t left_open;              /* pages that were open from a submission to io_uring on */
+    uint64_t refused_calls;          /* of io_uring_setup, with IORING_SETUP_SQPOLL */
 };
 
 _Static_assert(sizeof(struct vmti_trace_header) == 56, "part of the format");
 _Static_assert(sizeof(struct vmti_trace_block_header) == 40, "part of the format");
-_Static_assert(sizeof(struct vmti_trace_trailer) == 152, "part of the format");
+_Static_assert(sizeof(struct vmti_trace_trailer) == 168, "part of the format");
 
 #endif

@@ -167,6 +167,8 @@ struct vmti_counts {
     uint64_t peak_open;
     uint64_t threads, threads_now;
     uint64_t syscalls, syscalls_walked, unknown_calls;
+    uint64_t left_open;   /* pages that the kernel reaches after the call: see rings.h */
+    uint64_t refused_calls;
     uint64_t over_window; /* calls during which more pages than the window's were open */
 };
 
@@ -216,6 +218,8 @@ struct vmti_region {
     /* Is the thread, stopped in a call, inside an allocator? Given by the engine. */
     bool (*in_allocator)(struct vmti_region *r, struct vmti_thread *t);
     struct vmti_span_block *span_free;
+    struct vmti_ring *rings;          /* see rings.h */
+    struct vmti_ring_buffers *ring_buffers;
     struct vmti_trace trace;
     uint64_t dropped_regions;
     void *catcher_stack;

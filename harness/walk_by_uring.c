@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * BY rules for calls that start work which the kernel goes on with later: aio and io_uring. Only what the calls
- * themselves use is walked here. Structures are read as bytes, by the offsets of include/uapi/linux/aio_abi.h and
+ * BY rules for calls that start work which the kernel goes on with later: aio and io_uring. What the calls themselves use
+ * is walked here; rings.c has the submissions. Structures are read as bytes, by the offsets of include/uapi/linux/aio_abi.h and
  * io_uring.h. Runs in the catcher, as walk.c does.
  */
 #include "walk.h"
 
+#include <errno.h>
 #include <string.h>
+
+#include "rings.h"
+#include "thread.h"
 
 #define ROWS(table) (sizeof(table) / sizeof((table)[0]))
 
@@ -50,23 +54,25 @@ void vmti_walk_io_submit(struct vmti_walk *w, unsigned i)
     w->entry = -1;
 }
 
-/* What the entries of the submission ring point to is in shared memory of the kernel's, and may be used at any later
- * time: the engine has to say that it does not follow it. The rings may be in the program's memory too. */
+/* A ring that a thread of the kernel's polls has no calls in which its submissions could be seen: it is refused, as it was
+ * without privilege up to Linux 5.10, and programs can do without. */
 void vmti_walk_io_uring_setup(struct vmti_walk *w, unsigned i)
 {
-    enum { PARAMS = 120, FLAGS = 8, NO_MMAP = 1 << 14 };
+    enum { PARAMS = 120, FLAGS = 8, SQPOLL = 1 << 1 };
     unsigned char params[PARAMS];
     vmti_walk_inout(w, w->call->args[i], PARAMS);
-    if (vmti_walk_read(w, params, w->call->args[i], PARAMS) && (vmti_half_at(params, FLAGS) & NO_MMAP))
-        vmti_note_unknown(w, vmti_half_at(params, FLAGS));
+    if (vmti_walk_read(w, params, w->call->args[i], PARAMS) && (vmti_half_at(params, FLAGS) & SQPOLL))
+        w->thread->refused = -EPERM;
 }
 
 void vmti_walk_io_uring_enter(struct vmti_walk *w, unsigned i)
 {
-    enum { GETEVENTS = 1 << 0, EXT_ARG = 1 << 3, EXT_ARG_REG = 1 << 6, ARG = 24, MASK_BYTES = 8, TIME = 16 };
+    enum { GETEVENTS = 1 << 0, EXT_ARG = 1 << 3, REGISTERED_RING = 1 << 4, EXT_ARG_REG = 1 << 6 };
+    enum { ARG = 24, MASK_BYTES = 8, TIME = 16 };
     unsigned char arg[ARG];
     uint32_t flags = (uint32_t)w->call->args[3];
     uint64_t addr = w->call->args[i], size = w->call->args[i + 1];
+    vmti_ring_walk(w, (int)w->call->args[0], flags & REGISTERED_RING, (uint32_t)w->call->args[1]);
     if (!(flags & GETEVENTS) || (flags & EXT_ARG_REG))
         return;
     if (!(flags & EXT_ARG)) {

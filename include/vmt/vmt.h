@@ -132,6 +132,10 @@ VMT_API uint64_t vmt_report_page_size(const vmt_report *report);        /* bytes
 VMT_API uint64_t vmt_report_threads(const vmt_report *report);          /* threads seen in the region */
 VMT_API uint64_t vmt_report_syscalls(const vmt_report *report);         /* system calls halted */
 VMT_API uint64_t vmt_report_syscalls_walked(const vmt_report *report);  /* ... for which closed pages were opened */
+/* Pages that io_uring submissions point to: touched at the submission, and open from then on, for the kernel reaches them later. */
+VMT_API uint64_t vmt_report_left_open(const vmt_report *report);
+/* Calls of io_uring_setup with IORING_SETUP_SQPOLL, which got EPERM: what such a ring submits could not be seen. */
+VMT_API uint64_t vmt_report_refused_calls(const vmt_report *report);
 VMT_API uint64_t vmt_report_dropped_regions(const vmt_report *report);  /* regions left open before this one */
 VMT_API const char *vmt_report_trace_path(const vmt_report *report);    /* NULL if the trace is in memory */
 

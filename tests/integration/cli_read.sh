@@ -22,7 +22,7 @@ documented = {
     "evictions": int, "drops": int, "upgrades": int, "window_pages": int, "window_raised_to": int,
     "page_size": int, "scope": str,
     "track_writes": bool, "peak_open_pages": int, "threads": int, "threads_detail": list, "syscalls": int,
-    "syscalls_walked": int, "over_window_calls": int, "unknown_calls": int, "complete": bool,
+    "syscalls_walked": int, "over_window_calls": int, "unknown_calls": int, "left_open_pages": int, "refused_calls": int, "complete": bool,
     "incomplete_reason": type(None), "end": str, "end_code": int, "command": list, "start_time": str,
     "duration_ns": int, "top_allocations": list,
 }

@@ -4,6 +4,7 @@
 #define VMTI_TESTS_ORACLE_H
 
 #include "calls.h"
+#include "effects.h"
 #include "thread.h"
 #include "walk.h"
 #include "window.h"
@@ -23,6 +24,23 @@ static uint64_t touched_start, touched_end;
 bool vmti_any_tracked(uintptr_t start, uintptr_t end)
 {
     return start < end;
+}
+
+bool vmti_is_tracked(uint64_t page)
+{
+    (void)page;
+    return true;
+}
+
+void vmti_exempt(struct vmti_region *r, uintptr_t start, uintptr_t end)
+{
+    (void)r, (void)start, (void)end;
+}
+
+void vmti_lose(struct vmti_region *r, int error, unsigned step)
+{
+    (void)r, (void)error, (void)step;
+    abort();
 }
 
 void vmti_touch(struct vmti_region *r, struct vmti_thread *t, uintptr_t start, uintptr_t end, unsigned flags)

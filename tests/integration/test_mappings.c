@@ -5,57 +5,18 @@
  * runs in children of its own, with pages of which every second one is open when the calls come.
  */
 #define _GNU_SOURCE
-#include "patterns.h"
-
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/ipc.h>
-#include <sys/mman.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-enum { PAGES = 12, WINDOW = 64, TEXT = 16384 };
+enum { PAGES = 12, WINDOW = 64 };
 
-static struct {
-    char text[TEXT];
-    size_t used;
-    uint64_t touches;
-    bool older_kernel; /* that does not do what the number of touches is for */
-} *told; /* shared with the children */
+#include "compared.h"
 
 static int zero, ends[2];
-
-/* ------------------------------------------------------------------------------------------- what a child tells */
-
-__attribute__((format(printf, 1, 2))) static void tell(const char *format, ...)
-{
-    va_list list;
-    va_start(list, format);
-    int n = vsnprintf(told->text + told->used, TEXT - told->used, format, list);
-    va_end(list);
-    told->used += n > 0 ? (size_t)n : 0;
-    if (told->used >= TEXT)
-        told->used = TEXT - 1;
-}
-
-static long said(const char *name, long result)
-{
-    tell("%s %ld", name, result == -1 ? -(long)errno : result);
-    return result;
-}
-
-/* What the call gives: the number that it was asked for, or an error. */
-#define CALL(call) (said("\n" #call, (long)(call)))
-#define CALL_MAP(call)                                                                                                 \
-    do {                                                                                                               \
-        long here = (long)(call);                                                                                      \
-        said("\n" #call, here == -1 ? -1 : 0);                                                                         \
-    } while (0)
 
 static sigjmp_buf after_fault;
 static volatile sig_atomic_t fault_code;
@@ -66,6 +27,12 @@ static void on_fault(int signal, siginfo_t *info, void *context)
     (void)context;
     fault_code = info->si_code;
     siglongjmp(after_fault, 1);
+}
+
+static void prepare_child(void)
+{
+    struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER};
+    sigaction(SIGSEGV, &action, NULL);
 }
 
 /* Reads and writes each page, by an instruction and by the kernel. */
@@ -401,80 +368,12 @@ static void map_secret_memory(char *p)
     close(secret);
 }
 
-/* ------------------------------------------------------------------------------------------- native against traced */
-
-static void run(void (*body)(char *p), bool traced, bool writes)
-{
-    memset(told, 0, sizeof *told);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child) {
-        int status;
-        assert_int_equal(waitpid(child, &status, 0), child);
-        if (!WIFEXITED(status) || WEXITSTATUS(status))
-            tell("\nended with status %#x", (unsigned)status);
-        return;
-    }
-    struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER};
-    sigaction(SIGSEGV, &action, NULL);
-    char *p = mmap(NULL, (PAGES + 2) * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); /* no neighbours */
-    p += PAGE;
-    mprotect(p, PAGES * PAGE, PROT_READ | PROT_WRITE);
-    for (int i = 0; i < PAGES; i++)
-        memset(p + i * PAGE, 'a' + i, PAGE);
-    if (!traced) {
-        body(p);
-        _exit(0);
-    }
-    vmt_config config;
-    vmt_report *report;
-    vmt_config_init(&config);
-    config.scope = VMT_SCOPE_RANGES;
-    config.window = WINDOW;
-    config.trace_path = NULL;
-    config.track_writes = writes;
-    if (vmt_track(p, PAGES * PAGE, NULL) || vmt_begin(&config))
-        _exit(3);
-    body(p);
-    if (vmt_end(&report)) {
-        tell("\nvmt_end: %s", vmt_error_text());
-        _exit(4);
-    }
-    told->touches = vmt_report_touches(report);
-    _exit(0);
-}
-
-struct mapping_case {
-    void (*body)(char *p);
-    uint64_t touches; /* 0: not looked at */
-};
-
-static void same_as_natively(void **state)
-{
-    const struct mapping_case *the = *state;
-    static char native[TEXT];
-    run(the->body, false, false);
-    memcpy(native, told->text, TEXT);
-    for (int writes = 0; writes < 2; writes++) {
-        run(the->body, true, writes);
-        if (strcmp(native, told->text) != 0)
-            fail_msg("%s\n\nnatively:%s\n\nin a region:%s", writes ? "with write tracking" : "", native, told->text);
-        if (the->touches && !told->older_kernel)
-            assert_int_equal(told->touches, the->touches);
-    }
-}
-
-#define CASE(name, n)                                                                                                  \
-    {                                                                                                                  \
-        #name, same_as_natively, NULL, NULL, &(struct mapping_case) { name, n }                             \
-    }
-
 int main(void)
 {
-    told = mmap(NULL, sizeof *told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     zero = open("/dev/zero", O_RDONLY);
-    if (told == MAP_FAILED || zero < 0 || pipe2(ends, O_NONBLOCK))
+    if (zero < 0 || pipe2(ends, O_NONBLOCK))
         return 1;
+    make_told();
     const struct CMUnitTest tests[] = {
         CASE(protect_up_to_a_hole, 11),
         CASE(close_up_to_a_hole, 0),

@@ -35,6 +35,7 @@
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
 
+#include "effects.h"
 #include "thread.h"
 #include "walk.h"
 #include "window.h"
@@ -77,6 +78,23 @@ bool vmti_any_tracked(uintptr_t start, uintptr_t end)
 {
     lookups++;
     return start < end && start < arena_end() && end > arena_start();
+}
+
+bool vmti_is_tracked(uint64_t page)
+{
+    return vmti_any_tracked(page * PAGE, page * PAGE + 1);
+}
+
+void vmti_exempt(struct vmti_region *r, uintptr_t start, uintptr_t end)
+{
+    assert_ptr_equal(r, &region);
+    open_pages(start, end);
+}
+
+void vmti_lose(struct vmti_region *r, int error, unsigned step)
+{
+    (void)r;
+    fail_msg("lost: %d, %u", error, step);
 }
 
 void vmti_touch(struct vmti_region *r, struct vmti_thread *t, uintptr_t start, uintptr_t end, unsigned flags)
