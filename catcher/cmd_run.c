@@ -108,7 +108,7 @@ static int parse_window(const char *text, uint64_t *window)
     bool digits = *text && strspn(text, "0123456789") == strlen(text);
     if (digits)
         *window = strtoull(text, NULL, 10);
-    uint64_t limit = vmti_window_limit(vmti_mappings_limit(), 0);
+    uint64_t limit = vmti_window_limit(vmti_mappings_limit(), 0, false);
     if (digits && !errno && *window >= VMT_WINDOW_FLOOR && *window <= limit)
         return 0;
     vmti_cmd_error("option --window is \"%s\": allowed is a whole number of pages, from %u to %" PRIu64

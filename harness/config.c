@@ -56,17 +56,17 @@ uint64_t vmti_mappings_limit(void)
     return most > MAPPINGS_RESERVE ? most - MAPPINGS_RESERVE : 0;
 }
 
-static uint64_t window_limit(void)
+static uint64_t window_limit(vmt_threads threads)
 {
-    return vmti_window_limit(vmti_mappings_limit(), 0);
+    return vmti_window_limit(vmti_mappings_limit(), 0, threads == VMT_THREADS_THIS);
 }
 
-static int window_range(const char *source, const char *value)
+static int window_range(const char *source, const char *value, vmt_threads threads)
 {
     return vmti_fail(-EINVAL,
                      "%s is \"%s\": the window is a whole number of pages, from %u (one instruction can need that many at "
                      "once) to %llu (what vm.max_map_count allows here)",
-                     source, value, VMT_WINDOW_FLOOR, (unsigned long long)window_limit());
+                     source, value, VMT_WINDOW_FLOOR, (unsigned long long)window_limit(threads));
 }
 
 /* Digits alone: no sign, no blanks, no overflow. */
@@ -87,10 +87,14 @@ int vmt_config_init(vmt_config *config)
     config->size = sizeof *config;
     config->window = VMT_WINDOW_DEFAULT;
 
-    const char *value = secure_getenv("VMT_SIZE");
+    const char *value = secure_getenv("VMT_THREADS");
+    if (value && strcmp(value, "all") != 0 && strcmp(value, "this") != 0)
+        return vmti_fail(-EINVAL, "VMT_THREADS is \"%s\": allowed are all and this", value);
+    config->threads = value && *value == 't' ? VMT_THREADS_THIS : VMT_THREADS_ALL;
+    value = secure_getenv("VMT_SIZE");
     if (value && (!parse_count(value, &config->window) || config->window < VMT_WINDOW_FLOOR ||
-                  config->window > window_limit()))
-        return window_range("VMT_SIZE", value);
+                  config->window > window_limit(config->threads)))
+        return window_range("VMT_SIZE", value, config->threads);
     value = secure_getenv("VMT_SCOPE");
     if (value && !vmti_scope_parse(value, &config->scope))
         return vmti_fail(-EINVAL, "VMT_SCOPE is \"%s\": allowed are heap, region and ranges", value);
@@ -114,14 +118,17 @@ int vmti_config_check(const vmt_config *config)
     if (config->size != sizeof *config)
         return vmti_fail(-EINVAL, "vmt_config.size is %zu, not %zu: fill the structure with vmt_config_init() first",
                          config->size, sizeof *config);
-    if (config->window < VMT_WINDOW_FLOOR || config->window > window_limit()) {
+    if ((unsigned)config->threads > VMT_THREADS_THIS)
+        return vmti_fail(-EINVAL, "vmt_config.threads is %d: allowed are VMT_THREADS_ALL and VMT_THREADS_THIS",
+                         (int)config->threads);
+    if (config->window < VMT_WINDOW_FLOOR || config->window > window_limit(config->threads)) {
         char value[24], *p = value + sizeof value - 1;
         uint64_t n = config->window;
         *p = '\0';
         do
             *--p = (char)('0' + n % 10);
         while (n /= 10);
-        return window_range("vmt_config.window", p);
+        return window_range("vmt_config.window", p, config->threads);
     }
     if ((unsigned)config->scope >= SCOPES)
         return vmti_fail(-EINVAL, "vmt_config.scope is %d: allowed are VMT_SCOPE_HEAP, VMT_SCOPE_REGION and "

@@ -11,10 +11,10 @@ VMTI_HIDDEN int vmti_config_check(const vmt_config *config);
 VMTI_HIDDEN uint64_t vmti_mappings_limit(void);
 
 /* Largest window that this limit allows beside `mappings` that exist: an open page among closed ones is a mapping, and
- * makes another of what follows it. */
-static inline uint64_t vmti_window_limit(uint64_t limit, uint64_t mappings)
+ * makes another of what follows it. Two windows: the threads that do not count have one too. */
+static inline uint64_t vmti_window_limit(uint64_t limit, uint64_t mappings, bool two_windows)
 {
-    return limit > mappings ? (limit - mappings) / 2 : 0;
+    return limit > mappings ? (limit - mappings) / (two_windows ? 4 : 2) : 0;
 }
 
 /* Smallest window for this many threads: each may need several pages at once to get on. */

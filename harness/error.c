@@ -124,7 +124,7 @@ int vmti_fail_region(const struct vmti_region *r)
         return vmti_fail(r->error, "vmt_config.window is %llu: this process has %llu mappings already, which leaves room "
                                    "for a window of at most %llu pages; choose a smaller one or raise vm.max_map_count",
                          (unsigned long long)r->window, (unsigned long long)r->mappings,
-                         (unsigned long long)vmti_window_limit(r->mappings_limit, r->mappings));
+                         (unsigned long long)vmti_window_limit(r->mappings_limit, r->mappings, r->this_thread_alone));
     case VMTI_STEP_THREADS:
         return vmti_fail(r->error, "vmt_config.window is %llu: with the %llu threads that this process has it must be at "
                                    "least %llu pages",

@@ -20,7 +20,10 @@ enum vmti_fault vmti_fault(struct vmti_region *r, struct vmti_thread *t, uintptr
     if (!(word & VMTI_DIR_TRACKED) || vmti_dir_prot(word) == PROT_NONE)
         return VMTI_FAULT_FOREIGN;
     struct vmti_page *entry = vmti_pagemap_find(r, page);
-    if (!entry || !(entry->state & VMTI_PAGE_IN_WINDOW)) {
+    bool with_others = entry && (entry->state & VMTI_PAGE_WITH_OTHERS);
+    /* Another thread has opened it since, one that does not count: this one's fault came before, and is a touch. */
+    bool overtaken = with_others && entry->changed_at > t->resumed_at && vmti_counts(r, t);
+    if (overtaken || !entry || !(entry->state & (VMTI_PAGE_IN_WINDOW | VMTI_PAGE_WITH_OTHERS))) {
         vmti_touch(r, t, start, start + 1, 0);
         return VMTI_FAULT_OURS;
     }

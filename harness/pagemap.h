@@ -9,7 +9,8 @@
 struct vmti_page {
     uint64_t page;       /* address >> VMTI_PAGE_SHIFT */
     uint64_t changed_at; /* the region's count of changes when it was last touched or upgraded */
-    uint32_t touches;    /* 0 only while it is being made */
+    uint32_t touches;    /* 0 while it is being made, and where only threads that do not count have opened it */
+    uint32_t opens;      /* how often it has entered a window */
     uint32_t owner;      /* the first that was known at a touch, or at the end */
     uint8_t state;       /* VMTI_PAGE_* */
     UT_hash_handle hh;

@@ -120,6 +120,7 @@ static struct vmti_region *new_region(const vmt_config *config, bool whole_progr
     r->window = config->window;
     r->scope = config->scope;
     r->track_writes = config->track_writes;
+    r->this_thread_alone = config->threads == VMT_THREADS_THIS;
     r->whole_program = whole_program;
     r->followed = whole_program && vmti_following.on && vmti_following.further;
     r->mappings_limit = mappings_limit;

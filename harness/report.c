@@ -26,7 +26,8 @@ vmt_report *vmti_report_new(struct vmti_region *r)
         return NULL;
     uint64_t i = 0;
     for (struct vmti_page *page = r->pages; page; page = page->hh.next) /* uthash keeps the order of insertion */
-        report->pages[i++] = page;
+        if (page->touches) /* not where threads had it open that do not count */
+            report->pages[i++] = page;
     return report;
 }
 
@@ -64,6 +65,11 @@ COUNT(vmt_report_dropped_regions, dropped_regions)
 vmt_scope vmt_report_scope(const vmt_report *report)
 {
     return report ? report->region->scope : VMT_SCOPE_HEAP;
+}
+
+vmt_threads vmt_report_threads_counted(const vmt_report *report)
+{
+    return report && report->region->this_thread_alone ? VMT_THREADS_THIS : VMT_THREADS_ALL;
 }
 
 bool vmt_report_track_writes(const vmt_report *report)

@@ -76,7 +76,7 @@ int vmti_region_close_pages(struct vmti_region *r)
     }
     r->mappings = scan.mappings;
     r->error_step = VMTI_STEP_WINDOW;
-    if (r->window > vmti_window_limit(r->mappings_limit, r->mappings))
+    if (r->window > vmti_window_limit(r->mappings_limit, r->mappings, r->this_thread_alone))
         return r->error = -EINVAL;
     r->error_step = VMTI_STEP_THREADS;
     if (r->window < vmti_window_floor(r->counts.threads_now))

@@ -57,14 +57,22 @@ enum {
     VMTI_PAGE_IN_WINDOW = 1 << 0, /* one of the N that are kept open */
     VMTI_PAGE_WRITABLE = 1 << 1,  /* opened for writing too (always so without write tracking) */
     VMTI_PAGE_WRITTEN = 1 << 2,   /* was written at least once (write tracking) */
+    VMTI_PAGE_WITH_OTHERS = 1 << 3, /* in the window of the threads that do not count, and so not in the window */
 };
 
 struct vmti_page; /* pagemap.h: needs uthash */
 
-/* A place in the FIFO: a page, and how many touches it had had with the one that put it there. */
+/* A place in a FIFO: a page, and how often it had been opened with the time that put it there. */
 struct vmti_slot {
     struct vmti_page *entry;
-    uint32_t touches;
+    uint32_t opens;
+};
+
+/* What a window holds, in the order in which it was opened. */
+struct vmti_fifo {
+    struct vmti_slot *ring; /* capacity a power of two */
+    uint64_t capacity, head, tail, live;
+    uint8_t state;          /* VMTI_PAGE_*: the bit that its pages have set */
 };
 
 /* ---------------------------------------------------------------- system calls (syscalls.h, walk.c) */
@@ -92,7 +100,7 @@ struct vmti_span {
     uint32_t after;       /* a result below this says that the call did not come as far as this span */
     int64_t base;         /* bytes of the number that lie before this span, where one number fills several in turn */
     uintptr_t at;         /* PTR: where the number is */
-    uint64_t evictions;   /* of the region, when it was pinned */
+    uint64_t closings;    /* of the region, when it was pinned */
 };
 
 enum { VMTI_SPANS_PER_BLOCK = 62 };
@@ -182,6 +190,7 @@ struct vmti_region {
     uint64_t window;
     vmt_scope scope;
     bool track_writes;
+    bool this_thread_alone; /* only begin_tid's touches count */
     bool whole_program;     /* `vmtrace run` */
     bool followed;          /* ... --follow: of a process or program that came after the first */
     char *trace_path;       /* NULL: in memory */
@@ -207,8 +216,9 @@ struct vmti_region {
     uint64_t first_unknown_command;   /* ... not know: this command; 0 if it has no row */
     struct vmti_page *pages;          /* page map */
     uint64_t room;                    /* pages that the window holds now: more than `window` if the threads need it */
-    struct vmti_slot *ring;           /* the FIFO; capacity a power of two */
-    uint64_t ring_capacity, ring_head, ring_tail, ring_live;
+    struct vmti_fifo fifo;
+    struct vmti_fifo others;          /* of the threads that do not count; as large */
+    uint64_t closings;                /* pages that left either for another */
     struct vmti_thread *threads;      /* by tid */
     struct vmti_thread *thread_free;
     struct vmti_thread *pinning;      /* threads that hold pins */

@@ -74,7 +74,7 @@ static int wanted_protection(struct vmti_region *r, uint64_t page, uint32_t word
 {
     int asked = vmti_dir_prot(word);
     struct vmti_page *entry = vmti_pagemap_find(r, page);
-    bool in_window = entry && (entry->state & VMTI_PAGE_IN_WINDOW);
+    bool in_window = entry && (entry->state & (VMTI_PAGE_IN_WINDOW | VMTI_PAGE_WITH_OTHERS));
     if (in_window && (entry->state & VMTI_PAGE_WRITABLE))
         return asked;
     int pin = r->pinning ? pinned_as(r, page) : PIN_NONE;
@@ -145,60 +145,77 @@ void vmti_open_all(struct vmti_region *r)
 
 /* ------------------------------------------------------------------------------------------- the FIFO */
 
-/* A page that was dropped leaves its slot behind; a slot counts only while its touch is the page's last. */
-static bool slot_counts(const struct vmti_slot *slot)
+bool vmti_counts(const struct vmti_region *r, const struct vmti_thread *t)
 {
-    return (slot->entry->state & VMTI_PAGE_IN_WINDOW) && slot->entry->touches == slot->touches;
+    return !r->this_thread_alone || t->tid == r->begin_tid;
+}
+
+/* A page that was dropped leaves its slot behind; a slot counts only while it is where the page was last opened. */
+static bool slot_counts(const struct vmti_fifo *fifo, const struct vmti_slot *slot)
+{
+    return (slot->entry->state & fifo->state) && slot->entry->opens == slot->opens;
 }
 
 /* Squeezes the slots out that drops left behind. The ring has at least twice the window's size, so that this happens at
  * most once in `window` drops. */
-static void compact_ring(struct vmti_region *r)
+static void compact_ring(struct vmti_fifo *fifo)
 {
-    uint64_t mask = r->ring_capacity - 1, to = r->ring_head;
-    for (uint64_t from = r->ring_head; from != r->ring_tail; from++)
-        if (slot_counts(&r->ring[from & mask]))
-            r->ring[to++ & mask] = r->ring[from & mask];
-    r->ring_tail = to;
+    uint64_t mask = fifo->capacity - 1, to = fifo->head;
+    for (uint64_t from = fifo->head; from != fifo->tail; from++)
+        if (slot_counts(fifo, &fifo->ring[from & mask]))
+            fifo->ring[to++ & mask] = fifo->ring[from & mask];
+    fifo->tail = to;
 }
 
-static void ring_push(struct vmti_region *r, struct vmti_page *entry)
+/* The page enters the window; what leaves it for that, or NULL. */
+static struct vmti_page *enter(struct vmti_region *r, struct vmti_fifo *fifo, struct vmti_page *entry)
 {
-    if (r->ring_tail - r->ring_head == r->ring_capacity)
-        compact_ring(r);
-    r->ring[r->ring_tail++ & (r->ring_capacity - 1)] = (struct vmti_slot){entry, entry->touches};
-    r->ring_live++;
-}
-
-static struct vmti_page *ring_pop(struct vmti_region *r)
-{
+    entry->changed_at = ++r->changes;
+    entry->opens++;
+    entry->state |= fifo->state;
+    if (fifo->tail - fifo->head == fifo->capacity)
+        compact_ring(fifo);
+    fifo->ring[fifo->tail++ & (fifo->capacity - 1)] = (struct vmti_slot){entry, entry->opens};
+    if (++fifo->live <= r->room)
+        return NULL;
     const struct vmti_slot *slot;
     do
-        slot = &r->ring[r->ring_head++ & (r->ring_capacity - 1)];
-    while (!slot_counts(slot));
-    r->ring_live--;
+        slot = &fifo->ring[fifo->head++ & (fifo->capacity - 1)];
+    while (!slot_counts(fifo, slot));
+    fifo->live--;
+    slot->entry->state &= (uint8_t)~(fifo->state | VMTI_PAGE_WRITABLE);
+    r->closings++;
     return slot->entry;
 }
 
-bool vmti_window_make_room(struct vmti_region *r, uint64_t pages)
+static bool make_room(struct vmti_region *r, struct vmti_fifo *fifo, uint64_t pages)
 {
-    if (pages <= r->room)
-        return true;
     uint64_t capacity = 16;
     while (capacity < 2 * pages)
         capacity *= 2;
     struct vmti_slot *ring = vmti_arena_alloc(&r->arena, capacity * sizeof *ring);
     if (!ring)
         return false;
-    if (r->ring) {
-        compact_ring(r);
-        for (uint64_t i = 0; i < r->ring_live; i++)
-            ring[i] = r->ring[(r->ring_head + i) & (r->ring_capacity - 1)];
+    if (fifo->ring) {
+        compact_ring(fifo);
+        for (uint64_t i = 0; i < fifo->live; i++)
+            ring[i] = fifo->ring[(fifo->head + i) & (fifo->capacity - 1)];
     }
-    r->ring = ring;
-    r->ring_capacity = capacity;
-    r->ring_head = 0;
-    r->ring_tail = r->ring_live;
+    fifo->ring = ring;
+    fifo->capacity = capacity;
+    fifo->head = 0;
+    fifo->tail = fifo->live;
+    return true;
+}
+
+bool vmti_window_make_room(struct vmti_region *r, uint64_t pages)
+{
+    if (pages <= r->room)
+        return true;
+    r->fifo.state = VMTI_PAGE_IN_WINDOW;
+    r->others.state = VMTI_PAGE_WITH_OTHERS;
+    if (!make_room(r, &r->fifo, pages) || (r->this_thread_alone && !make_room(r, &r->others, pages)))
+        return false;
     r->room = pages;
     return true;
 }
@@ -225,12 +242,35 @@ static unsigned record_flags(unsigned flags, bool track_writes)
            (flags & VMTI_TOUCH_SYSCALL ? VMTI_REC_SYSCALL : 0);
 }
 
+/* For a thread that does not count. It has what it opens for writing too, and may write what the window holds: to see the
+ * first write of the thread that counts is left. */
+static void open_for_others(struct vmti_region *r, struct vmti_page *entry, unsigned flags)
+{
+    if (entry->state & (VMTI_PAGE_IN_WINDOW | VMTI_PAGE_WITH_OTHERS)) {
+        if ((flags & VMTI_TOUCH_WRITE) && !(entry->state & VMTI_PAGE_WRITABLE)) {
+            entry->state |= VMTI_PAGE_WRITABLE;
+            entry->changed_at = ++r->changes;
+            apply(r, entry->page, entry->page + 1);
+        }
+        return;
+    }
+    entry->state |= VMTI_PAGE_WRITABLE;
+    struct vmti_page *evicted = enter(r, &r->others, entry);
+    apply(r, entry->page, entry->page + 1);
+    if (evicted)
+        apply(r, evicted->page, evicted->page + 1);
+}
+
 static void touch_page(struct vmti_region *r, struct vmti_thread *t, uint64_t page, uint32_t word, unsigned flags,
                        uint64_t now)
 {
     struct vmti_page *entry = vmti_pagemap_get(r, page);
     if (vmti_unlikely(!entry)) {
         vmti_lose(r, -ENOMEM, VMTI_STEP_MEMORY);
+        return;
+    }
+    if (vmti_unlikely(!vmti_counts(r, t))) {
+        open_for_others(r, entry, flags);
         return;
     }
     bool write = flags & VMTI_TOUCH_WRITE;
@@ -247,6 +287,10 @@ static void touch_page(struct vmti_region *r, struct vmti_thread *t, uint64_t pa
         record_written(r, entry);
         return;
     }
+    if (entry->state & VMTI_PAGE_WITH_OTHERS) { /* it is this thread's from now on */
+        entry->state &= (uint8_t)~(VMTI_PAGE_WITH_OTHERS | VMTI_PAGE_WRITABLE);
+        r->others.live--;
+    }
 
     if (!entry->touches)
         r->counts.footprint++;
@@ -258,21 +302,15 @@ static void touch_page(struct vmti_region *r, struct vmti_thread *t, uint64_t pa
     else
         r->counts.program_touches++;
     entry->touches++;
-    entry->changed_at = ++r->changes;
-    entry->state |= VMTI_PAGE_IN_WINDOW;
     if (write || !r->track_writes)
         entry->state |= VMTI_PAGE_WRITABLE;
     if (write)
         record_written(r, entry);
 
-    ring_push(r, entry);
-    struct vmti_page *evicted = NULL;
-    if (r->ring_live > r->room) {
-        evicted = ring_pop(r);
-        evicted->state &= (uint8_t)~(VMTI_PAGE_IN_WINDOW | VMTI_PAGE_WRITABLE);
+    struct vmti_page *evicted = enter(r, &r->fifo, entry);
+    if (evicted)
         r->counts.evictions++;
-    }
-    note_open(r, r->ring_live);
+    note_open(r, r->fifo.live);
     if (entry->owner)
         vmti_trace_put_owner(r, entry->owner);
     vmti_trace_put_touch(r, VMTI_REC_TOUCH, record_flags(flags, r->track_writes) | (evicted ? VMTI_REC_EVICT : 0), page,
@@ -306,9 +344,13 @@ void vmti_drop_range(struct vmti_region *r, uintptr_t start, uintptr_t end)
         for (; length; length--, page++) {
             struct vmti_page *entry = vmti_pagemap_find(r, page);
             bool dropped = entry && (entry->state & VMTI_PAGE_IN_WINDOW);
+            if (entry && (entry->state & VMTI_PAGE_WITH_OTHERS)) {
+                entry->state &= (uint8_t)~(VMTI_PAGE_WITH_OTHERS | VMTI_PAGE_WRITABLE);
+                r->others.live--;
+            }
             if (dropped) {
                 entry->state &= (uint8_t)~(VMTI_PAGE_IN_WINDOW | VMTI_PAGE_WRITABLE);
-                r->ring_live--;
+                r->fifo.live--;
                 r->counts.drops++;
                 if (!run++)
                     run_start = page;
@@ -324,6 +366,8 @@ void vmti_drop_range(struct vmti_region *r, uintptr_t start, uintptr_t end)
 void vmti_name_pages(struct vmti_region *r)
 {
     for (struct vmti_page *entry = r->pages; entry; entry = entry->hh.next) {
+        if (!entry->touches)
+            continue;
         if (!entry->owner)
             entry->owner = vmti_dir_get(entry->page) & VMTI_DIR_OWNER;
         if (entry->owner)
@@ -381,7 +425,7 @@ struct vmti_span *vmti_pin(struct vmti_region *r, struct vmti_thread *t, uintptr
     span->end = end;
     span->writes = writes;
     span->opened = must_open;
-    span->evictions = r->counts.evictions;
+    span->closings = r->closings;
     if (must_open)
         vmti_settle(r, start, end);
     return span;
@@ -390,6 +434,8 @@ struct vmti_span *vmti_pin(struct vmti_region *r, struct vmti_thread *t, uintptr
 void vmti_note_pinned(struct vmti_region *r, struct vmti_thread *t)
 {
     uint64_t only_pinned = 0;
+    if (!vmti_counts(r, t))
+        return;
     for (struct vmti_span_block *block = t->spans; block; block = block->next)
         for (uint32_t i = 0; i < block->used; i++) {
             const struct vmti_span *span = &block->spans[i];
@@ -402,8 +448,8 @@ void vmti_note_pinned(struct vmti_region *r, struct vmti_thread *t)
                     only_pinned += !entry || !(entry->state & VMTI_PAGE_IN_WINDOW);
                 }
         }
-    note_open(r, r->ring_live + only_pinned);
-    if (r->ring_live + only_pinned > r->room)
+    note_open(r, r->fifo.live + only_pinned);
+    if (r->fifo.live + only_pinned > r->room)
         r->counts.over_window++;
 }
 
@@ -429,7 +475,7 @@ void vmti_unpin_all(struct vmti_region *r, struct vmti_thread *t, int64_t result
     for (struct vmti_span_block *block = first; block; block = block->next)
         for (uint32_t i = 0; i < block->used; i++)
             /* Also what was open before, if it may have left the window since: the pin kept it open. */
-            if (block->spans[i].opened || block->spans[i].evictions != r->counts.evictions)
+            if (block->spans[i].opened || block->spans[i].closings != r->closings)
                 vmti_settle(r, block->spans[i].start, block->spans[i].end);
     last->next = r->span_free;
     r->span_free = first;

@@ -8,6 +8,9 @@
 
 #include "types.h"
 
+/* Does what the thread touches count? */
+VMTI_HIDDEN bool vmti_counts(const struct vmti_region *r, const struct vmti_thread *t);
+
 /* Makes room for `pages` in the window, if it has less; it never gets smaller again. False: no memory. */
 VMTI_HIDDEN bool vmti_window_make_room(struct vmti_region *r, uint64_t pages);
 
@@ -24,7 +27,8 @@ enum vmti_touch_flags {
 
 /*
  * Records touches of the tracked pages of [start, end) that are not in the window, in address order, opens them and
- * evicts what leaves the window. With VMTI_TOUCH_WRITE a page open for reading is upgraded.
+ * evicts what leaves the window. With VMTI_TOUCH_WRITE a page open for reading is upgraded. For a thread that does not
+ * count, what is not open enters the other window, and nothing is recorded.
  */
 VMTI_HIDDEN void vmti_touch(struct vmti_region *r, struct vmti_thread *t, uintptr_t start, uintptr_t end, unsigned flags);
 

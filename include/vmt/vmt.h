@@ -40,6 +40,15 @@ typedef enum vmt_scope {
     VMT_SCOPE_RANGES = 2, /* only what vmt_track() names */
 } vmt_scope;
 
+/* Whose touches count. */
+typedef enum vmt_threads {
+    VMT_THREADS_ALL = 0,  /* every thread's (default) */
+    VMT_THREADS_THIS = 1, /* those of the thread that called vmt_begin(). The others run as ever, with a window of their own of
+                           * the same size: what they touch is not counted, not recorded, and evicts nothing of this thread's.
+                           * An access of this thread to a page that another thread, or its system call, has open at that
+                           * moment is not seen. */
+} vmt_threads;
+
 /* What stops the program at its faults and system calls. */
 typedef enum vmt_engine {
     VMT_ENGINE_PTRACE = 0, /* the catcher, a helper process that ptraces this one (default) */
@@ -61,6 +70,7 @@ typedef struct vmt_config {
     const char *trace_path; /* VMT_TRACENAME: the trace file; NULL or "": the trace stays in memory */
     bool track_writes;      /* VMT_WRITES: 1 tells pages written from pages read, at one more fault a page written */
     vmt_engine engine;      /* VMT_ENGINE: ptrace */
+    vmt_threads threads;    /* VMT_THREADS: all or this; `vmtrace run` traces all */
 } vmt_config;
 
 /* The result of a region. Immutable; any thread may read it. */
@@ -127,6 +137,7 @@ VMT_API uint64_t vmt_report_peak_open(const vmt_report *report);        /* most 
 VMT_API uint64_t vmt_report_window(const vmt_report *report);           /* the window N */
 VMT_API uint64_t vmt_report_window_raised_to(const vmt_report *report); /* N, or more if new threads needed more */
 VMT_API vmt_scope vmt_report_scope(const vmt_report *report);
+VMT_API vmt_threads vmt_report_threads_counted(const vmt_report *report);
 VMT_API bool vmt_report_track_writes(const vmt_report *report);
 VMT_API uint64_t vmt_report_page_size(const vmt_report *report);        /* bytes */
 VMT_API uint64_t vmt_report_threads(const vmt_report *report);          /* threads seen in the region */
