@@ -44,6 +44,7 @@ static const char HELP[] =
     "    window_raised_to      window_pages, or more if threads were made that needed it\n"
     "    peak_open_pages       most pages open at once\n"
     "    threads               threads seen\n"
+    "    threads_counted       \"all\", or \"this\": only what the thread that began the region touched is in the trace\n"
     "    threads_detail        [{index, tid, touches}] of those that touched something\n"
     "    syscalls              system calls halted\n"
     "    syscalls_walked       ... for which closed pages were opened\n"
@@ -228,7 +229,8 @@ static void print_text(const struct report *report)
             vmti_refused_text(text, sizeof text, t->refused_calls);
             printf("refused         %s\n", text);
         }
-        printf("threads         %" PRIu64 "\n", t->threads);
+        printf("threads         %" PRIu64 "%s\n", t->threads,
+               h->flags & VMTI_TRACE_HAS_ONE_THREAD ? ", of which the one that began the region counts" : "");
     } else {
         puts("peak open       not known");
         puts("system calls    not known");
@@ -376,6 +378,7 @@ static int print_json(const struct report *report)
     set(&o, "track_writes", json_boolean(writes));
     set(&o, "peak_open_pages", t ? number(t->peak_open) : json_null());
     set(&o, "threads", t ? number(t->threads) : json_null());
+    set(&o, "threads_counted", json_string(h->flags & VMTI_TRACE_HAS_ONE_THREAD ? "this" : "all"));
     set(&o, "threads_detail", json_threads(s));
     set(&o, "syscalls", t ? number(t->syscalls) : json_null());
     set(&o, "syscalls_walked", t ? number(t->syscalls_walked) : json_null());

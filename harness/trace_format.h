@@ -65,6 +65,7 @@ struct vmti_trace_header {
 enum {
     VMTI_TRACE_HAS_WRITES = 1 << 0,        /* write tracking was on */
     VMTI_TRACE_HAS_WHOLE_PROGRAM = 1 << 1, /* made by `vmtrace run` */
+    VMTI_TRACE_HAS_ONE_THREAD = 1 << 2,    /* only the touches of the thread that began the region are in it */
 };
 
 enum { VMTI_BLOCK_DATA = 0, VMTI_BLOCK_TRAILER = 1 };

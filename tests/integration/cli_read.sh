@@ -21,7 +21,7 @@ documented = {
     "touches": int, "program_touches": int, "syscall_touches": int, "footprint_pages": int, "pages_written": int,
     "evictions": int, "drops": int, "upgrades": int, "window_pages": int, "window_raised_to": int,
     "page_size": int, "scope": str,
-    "track_writes": bool, "peak_open_pages": int, "threads": int, "threads_detail": list, "syscalls": int,
+    "track_writes": bool, "peak_open_pages": int, "threads": int, "threads_counted": str, "threads_detail": list, "syscalls": int,
     "syscalls_walked": int, "over_window_calls": int, "unknown_calls": int, "left_open_pages": int, "refused_calls": int, "complete": bool,
     "incomplete_reason": type(None), "end": str, "end_code": int, "command": list, "start_time": str,
     "duration_ns": int, "top_allocations": list,
@@ -38,6 +38,7 @@ assert report["evictions"] <= report["touches"] - report["window_pages"] + repor
 assert report["window_pages"] == 16 and report["scope"] == "heap" and report["track_writes"]
 assert 0 < report["pages_written"] <= report["footprint_pages"] and report["page_size"] == 4096
 assert 0 < report["syscalls_walked"] < report["syscalls"] and report["unknown_calls"] == 0
+assert report["threads_counted"] == "all"
 assert report["command"][1:3] == ["-S", "-c"] and report["threads"] == 1
 assert (report["end"], report["end_code"]) == ("exit", 0)
 top = report["top_allocations"]

@@ -67,6 +67,8 @@ struct counted {
     uint64_t touches, program, syscall, footprint, evictions, written, peak, listed;
 };
 
+static const char *trace_file; /* NULL: in memory */
+
 static struct counted count_sweeps(vmt_threads threads, bool disturbed, bool calls, bool writes, uint64_t window)
 {
     char *heap = aligned_alloc(PAGE, (OWN + OTHER) * PAGE);
@@ -81,6 +83,7 @@ static struct counted count_sweeps(vmt_threads threads, bool disturbed, bool cal
     vmt_config config = config_for(VMT_SCOPE_HEAP, window);
     config.threads = threads;
     config.track_writes = writes;
+    config.trace_path = trace_file;
     if (disturbed) {
         pthread_create(&thread, NULL, disturb, NULL);
         while (!atomic_load(&other.rounds))
@@ -144,6 +147,32 @@ static void all_count_unless_told(void **state)
     struct counted one = count_sweeps(VMT_THREADS_THIS, true, false, false, 128);
     assert_int_equal(one.footprint, OWN);
     assert_int_equal(one.touches, OWN);
+}
+
+static void trace_has_one_thread(void **state)
+{
+    (void)state;
+    char name[] = "/tmp/vmt-threads-XXXXXX";
+    int file = mkstemp(name);
+    assert_true(file >= 0);
+    trace_file = name;
+    count_sweeps(VMT_THREADS_THIS, true, true, true, WINDOW);
+    trace_file = NULL;
+    struct vmti_trace_reader reader;
+    struct vmti_trace_summary summary;
+    assert_int_equal(vmti_trace_read_file(&reader, name), 0);
+    assert_int_equal(vmti_trace_summarize(&reader, &summary), 0);
+    assert_true(summary.complete);
+    assert_true(reader.header.flags & VMTI_TRACE_HAS_ONE_THREAD);
+    assert_int_equal(summary.thread_count, 1);
+    assert_int_equal(summary.threads[0].tid, getpid());
+    assert_int_equal(summary.threads[0].touches, ROUNDS * OWN);
+    assert_int_equal(summary.footprint, OWN);
+    assert_int_equal(summary.pages_written, OWN);
+    vmti_trace_summary_free(&summary);
+    vmti_trace_read_close(&reader);
+    unlink(name);
+    close(file);
 }
 
 /* ------------------------------------------------------------------------------------------- pages in common */
@@ -283,6 +312,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(others_do_not_count),
         cmocka_unit_test(all_count_unless_told),
+        cmocka_unit_test(trace_has_one_thread),
         cmocka_unit_test(pages_in_common_lose_nothing),
         cmocka_unit_test(touches_are_told_by_thread),
         cmocka_unit_test(option_is_read_and_checked),
