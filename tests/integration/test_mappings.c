@@ -356,6 +356,19 @@ static void protect_with_keys(char *p)
         CALL(syscall(SYS_pkey_free, key));
 }
 
+static void protect_up_to_a_seal(char *p)
+{
+    open_even(p);
+    CALL(syscall(462 /* mseal, Linux 6.10 */, p + 5 * PAGE, PAGE, 0));
+    CALL(mprotect(p, PAGES * PAGE, PROT_READ));
+    CALL(mprotect(p + 2 * PAGE, 5 * PAGE, PROT_NONE));
+    CALL(madvise(p + 4 * PAGE, 4 * PAGE, MADV_DONTNEED));
+    CALL(munmap(p + 4 * PAGE, 4 * PAGE));
+    CALL_MAP(mmap(p + 4 * PAGE, 4 * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+    CALL_MAP(mremap(p + 4 * PAGE, 4 * PAGE, 2 * PAGE, MREMAP_MAYMOVE));
+    probe_pages(p, PAGES);
+}
+
 /* Memory that the kernel does not reach. */
 static void map_secret_memory(char *p)
 {
@@ -396,6 +409,7 @@ int main(void)
         CASE(attach_over, 0),
         CASE(lock, 0),
         CASE(protect_with_keys, 0),
+        CASE(protect_up_to_a_seal, 0),
         CASE(map_secret_memory, 0),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
