@@ -16,9 +16,6 @@
 #include "walk.h"
 #include "window.h"
 
-/* At least what rseq, the robust list's head and a thread's tid word take. */
-enum { VMTI_RETAINED_BYTES = 64 };
-
 static uintptr_t page_up(uintptr_t address)
 {
     return (address + VMTI_PAGE_SIZE - 1) & ~(VMTI_PAGE_SIZE - 1);
@@ -162,8 +159,14 @@ static void after_mmap(struct vmti_region *r, struct vmti_thread *t, int64_t res
     bool private_anonymous = (flags & MAP_ANONYMOUS) && (flags & MAP_TYPE) == MAP_PRIVATE;
     if (!(flags & MAP_ANONYMOUS) && r->rings)
         vmti_ring_mapped(r, (int)t->call.args[4], t->call.args[5], start);
-    if (private_anonymous && r->in_allocator(r, t))
-        vmti_adopt_heap(r, start, end, (int)t->call.args[2] & (PROT_READ | PROT_WRITE | PROT_EXEC));
+    if (!private_anonymous || !r->in_allocator(r, t))
+        return;
+    /* With a first page that is there, all parts of the mapping share its anon_vma, and merge again when they are opened for
+     * an mremap, which takes no two mappings; parts that got theirs apart never do (mm/vma.c, is_mergeable_anon_vma). An
+     * allocator writes there at once. Before Linux 5.14 the call does nothing. */
+    if (t->call.args[2] & PROT_WRITE)
+        vmti_sys(SYS_madvise, start, VMTI_PAGE_SIZE, 23 /* MADV_POPULATE_WRITE */, 0, 0, 0);
+    vmti_adopt_heap(r, start, end, (int)t->call.args[2] & (PROT_READ | PROT_WRITE | PROT_EXEC));
 }
 
 /*
@@ -177,8 +180,10 @@ static void before_mremap(struct vmti_region *r, struct vmti_thread *t)
     if (!t->effect[0])
         return;
     begin_to_forget(r, start, end);
-    t->effect[1] = vmti_dir_get(start >> VMTI_PAGE_SHIFT) & ~VMTI_DIR_OWNER & ~VMTI_DIR_LEAVING;
     uint64_t page = start >> VMTI_PAGE_SHIFT, length;
+    vmti_dir_next_run(&page, end >> VMTI_PAGE_SHIFT, VMTI_DIR_TRACKED, 0); /* its first page may be exempt */
+    t->effect[1] = vmti_dir_get(page) & ~VMTI_DIR_OWNER & ~VMTI_DIR_LEAVING;
+    page = start >> VMTI_PAGE_SHIFT;
     while ((length = vmti_open_run(&page, end >> VMTI_PAGE_SHIFT)))
         page += length;
 }
@@ -217,7 +222,7 @@ static void after_mremap(struct vmti_region *r, struct vmti_thread *t, int64_t r
     if (moved)
         move_words(r, old_start, start, kept, (uint32_t)t->effect[1]);
     else if (end < old_end)
-        vmti_forget(r, end, old_end);
+        end_forgetting(r, end, old_end, true);
     end_forgetting(r, old_start, old_end, moved && !(t->call.args[3] & MREMAP_DONTUNMAP));
     /* What was added is of the kind that the one mapping is which can be resized. */
     set_words(r, start + kept, end, ~VMTI_DIR_OWNER, (uint32_t)t->effect[1]);
@@ -529,8 +534,10 @@ void vmti_effect_before(struct vmti_region *r, struct vmti_thread *t)
         vmti_exempt(r, page_down(t->call.args[0]), page_up(t->call.args[0] + t->call.args[1]));
         break;
     case VMTI_EFFECT_RETAINED:
-        /* set_tid_address, set_robust_list, rseq: the kernel keeps the address and comes back to it without a call. */
-        vmti_exempt(r, t->call.args[0], t->call.args[0] + VMTI_RETAINED_BYTES);
+        /* set_tid_address, set_robust_list, rseq: the kernel keeps the address and comes back to it without a call. The
+         * latter two tell the size; and no more, for what lies behind may be the program's heap. */
+        vmti_exempt(r, t->call.args[0],
+                    t->call.args[0] + (t->call.nr == SYS_set_tid_address ? sizeof(int) : (uint32_t)t->call.args[1]));
         break;
     default:
         break;
