@@ -112,11 +112,21 @@ static inline bool ready(void)
     return next.malloc != NULL;
 }
 
-/* C++ operators: libstdc++ may be loaded after us, so each is looked up at its first call. */
-static void *next_operator(const char *symbol)
+/*
+ * C++ operators: libstdc++ may be loaded after us, so each is looked up at its first call. Where it came with a plug-in whose
+ * symbols are local (dlopen(3), RTLD_LOCAL), it is found among the libraries of the plug-in, which is the caller.
+ */
+static void *next_operator(const char *symbol, void *own, const void *caller)
 {
     void *p = dlsym(RTLD_NEXT, symbol);
-    if (!p)
+    Dl_info info;
+    if (!p && dladdr(caller, &info)) {
+        void *plugin = dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+        p = plugin ? dlsym(plugin, symbol) : NULL;
+        if (plugin)
+            dlclose(plugin);
+    }
+    if (!p || p == own)
         die(symbol);
     return p;
 }
@@ -400,7 +410,7 @@ PUBLIC size_t malloc_usable_size(void *p)
     PUBLIC void *symbol parameters                                                                                     \
     {                                                                                                                  \
         if (vmti_unlikely(!next.field))                                                                                \
-            *(void **)&next.field = next_operator(#symbol);                                                            \
+            *(void **)&next.field = next_operator(#symbol, (void *)symbol, SITE);                                      \
         INSIDE_ALLOCATOR;                                                                                              \
         void *p = next.field arguments;                                                                                \
         note(p, bytes, SITE);                                                                                          \
