@@ -71,6 +71,6 @@ void vmti_affinity_after(struct vmti_catcher *c, struct vmti_thread *t, int64_t 
         size_t bytes = result < 0 ? (uint32_t)t->call.args[1] : (size_t)result;
         if (bytes > MASK_BYTES)
             bytes = MASK_BYTES;
-        vmti_program_write(c->r->pid, t->call.args[2], target->affinity, bytes);
+        vmti_program_write(c->r->catcher, t->call.args[2], target->affinity, bytes);
     }
 }

@@ -189,8 +189,12 @@ static int run(void *region)
     struct vmti_region *r = region;
     struct vmti_catcher c = {.r = r, .end = VMTI_END_EXIT};
     become_invisible();
-    while (atomic_load(&r->state) == VMTI_STARTING)
-        vmti_os_futex_wait(&r->state, VMTI_STARTING, NULL);
+    while (atomic_load(&r->state) == VMTI_STARTING) {
+        struct timespec moment = {0, 100 * 1000 * 1000};
+        vmti_os_futex_wait(&r->state, VMTI_STARTING, &moment);
+        if (vmti_sys(SYS_getppid, 0, 0, 0, 0, 0, 0) != r->pid) /* P was killed before it could say more */
+            vmti_sys(SYS_exit_group, 1, 0, 0, 0, 0, 0);
+    }
     if (start_tracing(&c)) {
         /* Leaves the threads as they are: an exit of the tracer detaches them. */
         vmti_threads_release(&c);

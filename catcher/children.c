@@ -34,11 +34,11 @@ void vmti_child_before(struct vmti_catcher *c, struct vmti_thread *t)
         break;
     case 435: { /* clone3 (not in every SYS_ list) */
         struct { uint64_t flags, pidfd, child_tid; } args = {0}; /* head of struct clone_args (linux/sched.h) */
-        vmti_program_read(c->r->pid, &args, t->call.args[0], sizeof args);
+        vmti_program_read(c->r->catcher, &args, t->call.args[0], sizeof args);
         t->clone_flags = args.flags;
         if (args.flags & CLONE_UNTRACED) {
             args.flags &= ~(uint64_t)CLONE_UNTRACED;
-            vmti_program_write(c->r->pid, t->call.args[0], &args.flags, sizeof args.flags);
+            vmti_program_write(c->r->catcher, t->call.args[0], &args.flags, sizeof args.flags);
         }
         keep_open(c, args.flags, args.child_tid);
         break;
@@ -90,7 +90,7 @@ static bool open_copy(struct vmti_region *r, struct vmti_injection *in)
 static void let_copy_go(struct vmti_catcher *c, struct vmti_thread *t)
 {
     struct vmti_injection in;
-    if (vmti_inject_begin(&in, t->tid)) {
+    if (vmti_inject_begin(&in, c->r, t->tid)) {
         bool open = atomic_load(&c->r->state) == VMTI_TRACING && open_copy(c->r, &in);
         /* In the child's copy of our variables, no region is open. */
         bool off = false;
@@ -98,7 +98,7 @@ static void let_copy_go(struct vmti_catcher *c, struct vmti_thread *t)
         vmti_program_write(t->tid, (uintptr_t)&vmti_in_region, &off, sizeof off);
         vmti_program_write(t->tid, (uintptr_t)&vmti_note_mask, &mask, sizeof mask);
         vmti_inject_end(&in);
-        vmti_signals_give_mask_back(t);
+        vmti_signals_give_mask_back(c->r, t);
         if (open)
             vmti_follow_copy(t, &in.saved);
     }
@@ -165,7 +165,7 @@ void vmti_child_stopped(struct vmti_catcher *c, pid_t tid)
 void vmti_child_exec(struct vmti_catcher *c, struct vmti_thread *t)
 {
     vmti_affinity_give_back(t);
-    vmti_signals_give_mask_back(t);
+    vmti_signals_give_mask_back(c->r, t);
     vmti_ptrace(PTRACE_DETACH, t->tid, 0, 0);
     vmti_thread_remove(c->r, t);
 }

@@ -131,49 +131,45 @@ static void deliver(struct vmti_catcher *c, struct vmti_thread *t, int signal)
 
 /* ------------------------------------------------------------------------------------------- SIGSEGV */
 
-/*
- * One that was sent, and that the program believes to block. From now on the kernel blocks it, and a signal that is blocked
- * when its stop ends goes back to where it was, as it was (kernel/signal.c, ptrace_signal).
- */
-static void hold_back(struct vmti_catcher *c, struct vmti_thread *t)
+/* A thread of P that does not block it takes what was sent to P. */
+static struct vmti_thread *find_taker(struct vmti_region *r)
 {
+    for (struct vmti_thread *t = r->threads; t; t = t->hh.next)
+        if (t->signals.actions == &r->actions && !t->other_process && !blocks_segv(&t->signals))
+            return t;
+    return NULL;
+}
+
+/*
+ * One that was sent, and that the program believes to block. The kernel does not, for a fault meanwhile would reset the
+ * action; so the catcher keeps it until the program takes it: see signals.c.
+ */
+static void keep(struct vmti_catcher *c, struct vmti_thread *t, const siginfo_t *info)
+{
+    struct vmti_region *r = c->r;
     struct vmti_signals *s = &t->signals;
-    uint64_t mask;
+    bool to_process = info->si_code != SI_TKILL && s->actions == &r->actions;
+    struct vmti_thread *taker = to_process ? find_taker(r) : NULL;
     vmti_undo_interruption(t);
-    if (!vmti_ptrace_get_mask(t->tid, &mask)) {
-        mask |= VMTI_SIGSEGV_BIT;
-        vmti_ptrace_set_mask(t->tid, &mask);
+    if (!vmti_signals_kept(r, t)) { /* a queue takes one of a kind */
+        struct vmti_kept *kept = taker ? &taker->signals.kept : to_process ? &r->kept : &s->kept;
+        kept->has = true;
+        kept->info = *info;
+        if (taker)
+            vmti_sys(SYS_tkill, taker->tid, SIGSEGV, 0, 0, 0, 0);
     }
-    s->segv_held = true;
-    vmti_thread_resume(c, t, SIGSEGV);
-}
-
-/*
- * A fault while the kernel blocks SIGSEGV: it has unblocked it and set its action to the default (kernel/signal.c,
- * force_sig_info_to_task). If one that was sent waited in the thread's own queue, it has come in the fault's place, for a queue
- * takes one of a kind (legacy_queue): it is kept, the instruction runs again and faults, and then it is put back.
- */
-static void repair_after_fault(struct vmti_catcher *c, struct vmti_thread *t)
-{
-    vmti_signals_restore_action(c->r, t, true);
     vmti_thread_resume(c, t, 0);
 }
 
-static void keep_what_a_fault_took_out(struct vmti_catcher *c, struct vmti_thread *t, const siginfo_t *info)
+/* One that was sent now reaches the program: if it was kept, as it was. */
+static void deliver_sent(struct vmti_catcher *c, struct vmti_thread *t)
 {
-    struct vmti_signals *s = &t->signals;
-    s->lost_info = *info;
-    s->has_lost_info = true;
-    s->segv_held = false;
-    vmti_signals_restore_action(c->r, t, false);
-    vmti_thread_resume(c, t, 0);
-}
-
-static void put_back(struct vmti_catcher *c, struct vmti_thread *t)
-{
-    t->signals.has_lost_info = false;
-    vmti_ptrace(PTRACE_SETSIGINFO, t->tid, 0, (uintptr_t)&t->signals.lost_info);
-    hold_back(c, t);
+    struct vmti_kept *kept = vmti_signals_kept(c->r, t);
+    if (kept) {
+        kept->has = false;
+        vmti_ptrace(PTRACE_SETSIGINFO, t->tid, 0, (uintptr_t)&kept->info);
+    }
+    deliver(c, t, SIGSEGV);
 }
 
 static void segv_stop(struct vmti_catcher *c, struct vmti_thread *t)
@@ -185,23 +181,15 @@ static void segv_stop(struct vmti_catcher *c, struct vmti_thread *t)
     bool sent = info.si_code <= 0;
     if (!sent && (info.si_code == SEGV_MAPERR || info.si_code == SEGV_ACCERR) &&
         vmti_fault(c->r, t, (uintptr_t)info.si_addr) == VMTI_FAULT_OURS) {
-        if (vmti_unlikely(s->has_lost_info))
-            put_back(c, t);
-        else if (vmti_unlikely(s->segv_held))
-            repair_after_fault(c, t);
-        else
-            vmti_thread_resume(c, t, 0);
-        return;
-    }
-    bool blocked = blocks_segv(s);
-    if (sent && blocked && s->segv_held) {
-        keep_what_a_fault_took_out(c, t, &info);
-    } else if (sent && blocked) {
-        hold_back(c, t);
+        vmti_thread_resume(c, t, 0);
+    } else if (sent && blocks_segv(s)) {
+        keep(c, t, &info);
     } else if (sent && vmti_action_ignores(SIGSEGV, &s->actions->of[SIGSEGV - 1])) {
         vmti_undo_interruption(t);
         vmti_thread_resume(c, t, 0);
-    } else if (!sent && !s->dying && (blocked || !vmti_action_has_handler(&s->actions->of[SIGSEGV - 1]))) {
+    } else if (sent) {
+        deliver_sent(c, t);
+    } else if (!s->dying && (blocks_segv(s) || !vmti_action_has_handler(&s->actions->of[SIGSEGV - 1]))) {
         /* The program does not survive this: it faults again, and finds the default action. */
         s->dying = true;
         vmti_signals_default_action(c->r, t);

@@ -7,6 +7,8 @@
 
 #include <errno.h>
 
+#include "proc.h"
+
 /* A `syscall` instruction in the text of this library. */
 extern VMTI_HIDDEN const char vmti_syscall_insn[];
 __asm__(".pushsection .text\n"
@@ -15,9 +17,37 @@ __asm__(".pushsection .text\n"
         "vmti_syscall_insn: syscall\n"
         ".popsection\n");
 
-bool vmti_inject_begin(struct vmti_injection *in, pid_t tid)
+/* The end of a process's first thread is not reported before its other threads have been waited for (ptrace(2)): those
+ * are for later, so that one is looked at. */
+static bool is_dead(pid_t tid)
+{
+    char stat[512];
+    const char *state = vmti_proc_after_name(stat, vmti_proc_read(tid, 0, "/stat", stat, sizeof stat));
+    return !*state || state[1] == 'Z' || state[1] == 'X';
+}
+
+bool vmti_inject_wait(struct vmti_region *r, pid_t tid, int *status)
+{
+    bool first_of_many = tid == r->pid && r->counts.threads_now > 1;
+    for (;;) {
+        long got = vmti_sys(SYS_wait4, tid, status, __WALL | (first_of_many ? WNOHANG : 0), 0, 0, 0);
+        if (got == tid)
+            return WIFSTOPPED(*status);
+        if (got < 0 && got != -EINTR)
+            return false;
+        if (got == 0) {
+            struct timespec moment = {0, 20000};
+            if (is_dead(tid))
+                return false;
+            vmti_sys(SYS_nanosleep, &moment, 0, 0, 0, 0, 0);
+        }
+    }
+}
+
+bool vmti_inject_begin(struct vmti_injection *in, struct vmti_region *r, pid_t tid)
 {
     uint64_t all = ~(uint64_t)0;
+    in->r = r;
     in->tid = tid;
     in->stop_again = false;
     if (vmti_ptrace_get_regs(tid, &in->saved) || vmti_ptrace_get_mask(tid, &in->mask) || vmti_ptrace_set_mask(tid, &all))
@@ -35,11 +65,7 @@ long vmti_inject_call(struct vmti_injection *in, long nr, uint64_t a, uint64_t b
         int status;
         if (vmti_ptrace_resume(in->tid, 0))
             return -ESRCH;
-        long got;
-        do
-            got = vmti_sys(SYS_wait4, in->tid, &status, __WALL, 0, 0, 0);
-        while (got == -EINTR);
-        if (got < 0 || !WIFSTOPPED(status))
+        if (!vmti_inject_wait(in->r, in->tid, &status))
             return -ESRCH;
         if (vmti_stop_signal(status) == (SIGTRAP | 0x80))
             stop++;

@@ -120,18 +120,16 @@ VMTI_HIDDEN void vmti_signals_before(struct vmti_catcher *c, struct vmti_thread 
 VMTI_HIDDEN void vmti_signals_after(struct vmti_catcher *c, struct vmti_thread *t, int64_t result);
 /* Of a stopped thread, when it is attached and before it is let go. */
 VMTI_HIDDEN void vmti_signals_take_mask(struct vmti_thread *t);
-VMTI_HIDDEN void vmti_signals_give_mask_back(struct vmti_thread *t);
-/* The mask of a stopped thread has been changed by the program. */
-VMTI_HIDDEN void vmti_signals_settle_mask(struct vmti_thread *t);
+VMTI_HIDDEN void vmti_signals_give_mask_back(struct vmti_region *r, struct vmti_thread *t);
 /* A new child has its parent's, or copies of them; child->clone_flags say. False: no memory. */
 VMTI_HIDDEN bool vmti_signals_inherit(struct vmti_region *r, struct vmti_thread *child, const struct vmti_thread *parent);
 VMTI_HIDDEN void vmti_signals_forget(struct vmti_region *r, struct vmti_thread *t);
-/* Gives the kernel the action for SIGSEGV that it must have, through the stopped thread; and the thread's mask SIGSEGV, if
- * `block`. Or the default action. False: the thread is gone. Its stop is that at the end of a call afterwards. */
-VMTI_HIDDEN bool vmti_signals_restore_action(struct vmti_region *r, struct vmti_thread *t, bool block);
-VMTI_HIDDEN bool vmti_signals_default_action(struct vmti_region *r, struct vmti_thread *t);
-/* Is a signal like that in the queue of the stopped thread, or in the one of its process? */
-VMTI_HIDDEN bool vmti_signal_is_queued(pid_t tid, bool shared, bool (*like)(const siginfo_t *info));
+/* Gives SIGSEGV the default action, through the stopped thread, whose stop is that at the end of a call afterwards. */
+VMTI_HIDDEN void vmti_signals_default_action(struct vmti_region *r, struct vmti_thread *t);
+/* The SIGSEGV that is kept for the thread or for its process; NULL: none. */
+VMTI_HIDDEN struct vmti_kept *vmti_signals_kept(struct vmti_region *r, struct vmti_thread *t);
+/* Is a signal like that in the own queue of the stopped thread? */
+VMTI_HIDDEN bool vmti_signal_is_queued(pid_t tid, bool (*like)(const siginfo_t *info));
 
 /* ---- delivery.c */
 
@@ -152,6 +150,7 @@ VMTI_HIDDEN void vmti_waits_after(struct vmti_thread *t);
 /* ---- inject.c */
 
 struct vmti_injection {
+    struct vmti_region *r;
     pid_t tid;
     vmti_regs saved, regs;
     uint64_t mask;   /* of the thread: no signal is delivered meanwhile */
@@ -159,10 +158,12 @@ struct vmti_injection {
 };
 
 /* The thread is at a stop that is not the entry of a call. False: it is gone. */
-VMTI_HIDDEN bool vmti_inject_begin(struct vmti_injection *in, pid_t tid);
+VMTI_HIDDEN bool vmti_inject_begin(struct vmti_injection *in, struct vmti_region *r, pid_t tid);
 /* The result of the call, or -ESRCH if the thread is gone. */
 VMTI_HIDDEN long vmti_inject_call(struct vmti_injection *in, long nr, uint64_t a, uint64_t b, uint64_t d, uint64_t e);
 VMTI_HIDDEN void vmti_inject_end(struct vmti_injection *in);
+/* Waits for the next stop of this thread. False: it is gone. */
+VMTI_HIDDEN bool vmti_inject_wait(struct vmti_region *r, pid_t tid, int *status);
 
 /* ---- affinity.c */
 

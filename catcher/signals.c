@@ -24,7 +24,7 @@
      (uint32_t)SA_RESETHAND | 0x04000000 | 0x800)
 
 /* What a call returns to user space as EINTR or runs again, as its exit stop shows it (include/linux/errno.h). */
-enum { ERESTARTNOHAND = 514 };
+enum { ERESTARTSYS = 512, ERESTARTNOHAND = 514, ERESTART_RESTARTBLOCK = 516 };
 
 /* ------------------------------------------------------------------------------------------- actions */
 
@@ -73,59 +73,58 @@ static void for_kernel(struct vmti_region *r, struct vmti_thread *t, int signal,
         action->flags |= SA_NODEFER;
 }
 
-/* Has the kernel take `action` for SIGSEGV. False: the thread is gone. */
-static bool inject_action(struct vmti_region *r, struct vmti_thread *t, const struct vmti_sigaction *action, bool block)
+/* Has the kernel take `action` for SIGSEGV. */
+static void inject_action(struct vmti_region *r, struct vmti_thread *t, const struct vmti_sigaction *action)
 {
     struct vmti_injection in;
     r->call_action = *action;
-    if (!vmti_inject_begin(&in, t->tid))
-        return false;
-    if (block)
-        in.mask |= VMTI_SIGSEGV_BIT;
-    long error = vmti_inject_call(&in, SYS_rt_sigaction, SIGSEGV, (uint64_t)&r->call_action, 0, sizeof action->mask);
+    if (!vmti_inject_begin(&in, r, t->tid))
+        return;
+    vmti_inject_call(&in, SYS_rt_sigaction, SIGSEGV, (uint64_t)&r->call_action, 0, sizeof action->mask);
     vmti_inject_end(&in);
-    return error != -ESRCH;
 }
 
-bool vmti_signals_restore_action(struct vmti_region *r, struct vmti_thread *t, bool block)
+void vmti_signals_default_action(struct vmti_region *r, struct vmti_thread *t)
 {
-    struct vmti_sigaction action = t->signals.actions->of[SIGSEGV - 1];
-    for_kernel(r, t, SIGSEGV, &action);
-    return inject_action(r, t, &action, block);
-}
-
-bool vmti_signals_default_action(struct vmti_region *r, struct vmti_thread *t)
-{
-    return inject_action(r, t, &(struct vmti_sigaction){.handler = (uint64_t)SIG_DFL}, false);
+    inject_action(r, t, &(struct vmti_sigaction){.handler = (uint64_t)SIG_DFL});
 }
 
 /* ------------------------------------------------------------------------------------------- masks */
 
-void vmti_signals_take_mask(struct vmti_thread *t)
+static void clear_in_kernel(struct vmti_thread *t)
 {
     uint64_t mask;
     if (vmti_ptrace_get_mask(t->tid, &mask) || !(mask & VMTI_SIGSEGV_BIT))
         return;
     t->signals.segv_blocked = true;
-    t->signals.segv_held = true;
-    vmti_signals_settle_mask(t);
+    mask &= ~VMTI_SIGSEGV_BIT;
+    vmti_ptrace_set_mask(t->tid, &mask);
 }
 
-void vmti_signals_give_mask_back(struct vmti_thread *t)
+void vmti_signals_take_mask(struct vmti_thread *t)
 {
+    clear_in_kernel(t); /* one that is pending comes to its stop, and is kept there: see delivery.c */
+}
+
+void vmti_signals_give_mask_back(struct vmti_region *r, struct vmti_thread *t)
+{
+    struct vmti_signals *s = &t->signals;
     uint64_t mask;
-    if (t->signals.segv_blocked && !t->signals.segv_held && !vmti_ptrace_get_mask(t->tid, &mask)) {
+    if (s->segv_blocked && !vmti_ptrace_get_mask(t->tid, &mask)) {
         mask |= VMTI_SIGSEGV_BIT;
         vmti_ptrace_set_mask(t->tid, &mask);
     }
-    if (t->signals.has_lost_info)
+    if (s->kept.has)
         vmti_sys(SYS_tkill, t->tid, SIGSEGV, 0, 0, 0, 0);
+    else if (r->kept.has && s->actions == &r->actions)
+        vmti_sys(SYS_kill, r->pid, SIGSEGV, 0, 0, 0, 0);
+    r->kept.has = r->kept.has && s->actions != &r->actions;
 }
 
-bool vmti_signal_is_queued(pid_t tid, bool shared, bool (*like)(const siginfo_t *info))
+bool vmti_signal_is_queued(pid_t tid, bool (*like)(const siginfo_t *info))
 {
     siginfo_t info[8];
-    struct ptrace_peeksiginfo_args from = {.off = 0, .flags = shared ? PTRACE_PEEKSIGINFO_SHARED : 0, .nr = 8};
+    struct ptrace_peeksiginfo_args from = {.off = 0, .flags = 0 /* the thread's own queue */, .nr = 8};
     for (;;) {
         long n = vmti_ptrace(PTRACE_PEEKSIGINFO, tid, (uintptr_t)&from, (uintptr_t)info);
         for (long i = 0; i < n; i++)
@@ -137,24 +136,103 @@ bool vmti_signal_is_queued(pid_t tid, bool shared, bool (*like)(const siginfo_t 
     }
 }
 
+/* ------------------------------------------------------------------------------------------- SIGSEGV that is kept */
+
+struct vmti_kept *vmti_signals_kept(struct vmti_region *r, struct vmti_thread *t)
+{
+    if (t->signals.kept.has)
+        return &t->signals.kept;
+    return r->kept.has && t->signals.actions == &r->actions ? &r->kept : NULL;
+}
+
+/* Sends it to the thread once more; its siginfo is put right where it arrives. */
+static void offer(struct vmti_thread *t)
+{
+    vmti_sys(SYS_tkill, t->tid, SIGSEGV, 0, 0, 0, 0);
+}
+
+/* Could the call find a pending signal, itself or by a signalfd? */
+static bool looks_at_signals(int64_t nr)
+{
+    switch (nr) {
+    case SYS_rt_sigtimedwait:
+    case SYS_read:
+    case SYS_readv:
+    case SYS_poll:
+    case SYS_ppoll:
+    case SYS_select:
+    case SYS_pselect6:
+    case SYS_epoll_wait:
+    case SYS_epoll_pwait:
+    case 441: /* epoll_pwait2 */
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* At the call's entry. The kernel does not block it: so if the call does not take it, it comes to its stop, and is kept
+ * again; a call that it has interrupted goes on without it. */
+static void offer_before(struct vmti_region *r, struct vmti_thread *t)
+{
+    struct vmti_signals *s = &t->signals;
+    if (vmti_likely(!vmti_signals_kept(r, t)))
+        return;
+    s->offered = (s->wait_mask && !s->wait_blocks_segv) || (looks_at_signals(t->call.nr) && !s->just_kept);
+    s->just_kept = false;
+    if (s->offered)
+        offer(t);
+}
+
 static bool is_segv(const siginfo_t *info)
 {
     return info->si_signo == SIGSEGV;
 }
 
-/* The kernel blocks SIGSEGV if the program believes that it does, and one waits: so that sigpending, sigwait and signalfd find
- * it. At no other time, for a fault could not be told from it. */
-void vmti_signals_settle_mask(struct vmti_thread *t)
+/* At its exit: has it been taken? Then by who was told of it, and with whose siginfo. */
+static void offer_after(struct vmti_region *r, struct vmti_thread *t, int64_t result)
 {
     struct vmti_signals *s = &t->signals;
-    uint64_t mask;
-    if (vmti_ptrace_get_mask(t->tid, &mask))
+    struct vmti_kept *kept = vmti_signals_kept(r, t);
+    s->offered = false;
+    if (!kept || vmti_signal_is_queued(t->tid, is_segv)) {
+        /* If it has interrupted the call, that is to run again, and not to be interrupted again. */
+        s->just_kept = result == -EINTR || (result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK);
         return;
-    s->segv_held = s->segv_blocked && s->segv_held &&
-                   (vmti_signal_is_queued(t->tid, false, is_segv) || vmti_signal_is_queued(t->tid, true, is_segv));
-    uint64_t wanted = s->segv_held ? mask | VMTI_SIGSEGV_BIT : mask & ~VMTI_SIGSEGV_BIT;
-    if (wanted != mask)
-        vmti_ptrace_set_mask(t->tid, &wanted);
+    }
+    kept->has = false;
+    if (t->call.nr == SYS_rt_sigtimedwait && result == SIGSEGV && t->call.args[1]) {
+        vmti_program_write(r->catcher, t->call.args[1], &kept->info, sizeof kept->info);
+    } else if (t->call.nr == SYS_read) {
+        /* The head of a struct signalfd_siginfo (linux/signalfd.h). */
+        struct { uint32_t signal; int32_t error, code; uint32_t pid, uid; } one;
+        enum { SIGNALFD_SIGINFO_BYTES = 128 };
+        for (int64_t at = 0; at + SIGNALFD_SIGINFO_BYTES <= result; at += SIGNALFD_SIGINFO_BYTES) {
+            if (!vmti_program_read(r->catcher, &one, t->call.args[1] + (uint64_t)at, sizeof one) || one.signal != SIGSEGV)
+                continue;
+            one.code = kept->info.si_code;
+            one.pid = (uint32_t)kept->info.si_pid;
+            one.uid = kept->info.si_uid;
+            vmti_program_write(r->catcher, t->call.args[1] + (uint64_t)at, &one, sizeof one);
+        }
+    }
+}
+
+static void show_pending(struct vmti_region *r, struct vmti_thread *t)
+{
+    uint64_t set;
+    if (!vmti_signals_kept(r, t) || !t->signals.segv_blocked ||
+        !vmti_program_read(r->catcher, &set, t->call.args[0], sizeof set))
+        return;
+    set |= VMTI_SIGSEGV_BIT;
+    vmti_program_write(r->catcher, t->call.args[0], &set, sizeof set);
+}
+
+static void mask_set(struct vmti_region *r, struct vmti_thread *t)
+{
+    clear_in_kernel(t);
+    if (!t->signals.segv_blocked && vmti_signals_kept(r, t))
+        offer(t);
 }
 
 /* ------------------------------------------------------------------------------------------- before a call */
@@ -174,11 +252,11 @@ static bool take_wait_mask(struct vmti_catcher *c, struct vmti_thread *t, uint64
 {
     struct vmti_signals *s = &t->signals;
     uint64_t *mask = &t->scratch[SCRATCH_MASK];
-    if (!address || !vmti_program_read(c->r->pid, mask, address, sizeof *mask))
+    if (!address || !vmti_program_read(c->r->catcher, mask, address, sizeof *mask))
         return false;
     s->wait_mask = true;
     s->wait_blocks_segv = *mask & VMTI_SIGSEGV_BIT;
-    if (!s->wait_blocks_segv || s->segv_held)
+    if (!s->wait_blocks_segv)
         return false;
     *mask &= ~VMTI_SIGSEGV_BIT;
     return true;
@@ -194,7 +272,7 @@ static void replace_mask(struct vmti_catcher *c, struct vmti_thread *t, unsigned
 static void replace_packed_mask(struct vmti_catcher *c, struct vmti_thread *t, unsigned i)
 {
     uint64_t *packed = &t->scratch[SCRATCH_PACKED];
-    if (!t->call.args[i] || !vmti_program_read(c->r->pid, packed, t->call.args[i], 2 * sizeof *packed) ||
+    if (!t->call.args[i] || !vmti_program_read(c->r->catcher, packed, t->call.args[i], 2 * sizeof *packed) ||
         !take_wait_mask(c, t, packed[0]))
         return;
     packed[0] = (uint64_t)&t->scratch[SCRATCH_MASK];
@@ -225,7 +303,7 @@ static void shorten_timespec(struct vmti_catcher *c, struct vmti_thread *t, unsi
 {
     struct timespec *left = (struct timespec *)&t->scratch[SCRATCH_TIME];
     uint64_t past = waited(t);
-    if (!past || !t->call.args[i] || !vmti_program_read(c->r->pid, left, t->call.args[i], sizeof *left))
+    if (!past || !t->call.args[i] || !vmti_program_read(c->r->catcher, left, t->call.args[i], sizeof *left))
         return;
     left->tv_sec -= (int64_t)(past / 1000000000);
     left->tv_nsec -= (int64_t)(past % 1000000000);
@@ -253,10 +331,9 @@ static void before_exec(struct vmti_region *r, struct vmti_thread *t)
         return;
     skipped = regs;
     vmti_regs_skip_call(&skipped);
-    if (vmti_ptrace_set_regs(t->tid, &skipped) || vmti_ptrace_resume(t->tid, 0) ||
-        vmti_sys(SYS_wait4, t->tid, &status, __WALL, 0, 0, 0) != t->tid || !WIFSTOPPED(status))
-        return; /* dead; its death is told by the next request */
-    inject_action(r, t, &s->actions->of[SIGSEGV - 1], false);
+    if (vmti_ptrace_set_regs(t->tid, &skipped) || vmti_ptrace_resume(t->tid, 0) || !vmti_inject_wait(r, t->tid, &status))
+        return; /* dead; wait tells */
+    inject_action(r, t, &s->actions->of[SIGSEGV - 1]);
     vmti_regs_rerun(&regs);
     vmti_ptrace_set_regs(t->tid, &regs);
     s->ignores_for_exec = true;
@@ -272,7 +349,7 @@ void vmti_signals_before(struct vmti_catcher *c, struct vmti_thread *t)
         struct vmti_sigaction *action = &t->wanted_action;
         int signal = (int)t->call.args[0];
         /* Read now: the call may write the old action over it. */
-        t->effect[0] = t->call.args[1] && vmti_program_read(c->r->pid, action, t->call.args[1], sizeof *action);
+        t->effect[0] = t->call.args[1] && vmti_program_read(c->r->catcher, action, t->call.args[1], sizeof *action);
         if (!t->effect[0] || !vmti_action_needs_change(signal, action))
             break;
         struct vmti_sigaction *given = (struct vmti_sigaction *)&t->scratch[SCRATCH_ACTION];
@@ -283,7 +360,7 @@ void vmti_signals_before(struct vmti_catcher *c, struct vmti_thread *t)
     }
     case SYS_rt_sigprocmask:
         /* Read now: the call may write the old mask over it. */
-        t->effect[0] = t->call.args[1] && vmti_program_read(c->r->pid, &t->effect[1], t->call.args[1], sizeof t->effect[1]);
+        t->effect[0] = t->call.args[1] && vmti_program_read(c->r->catcher, &t->effect[1], t->call.args[1], sizeof t->effect[1]);
         break;
     case SYS_rt_sigsuspend:
         replace_mask(c, t, 0);
@@ -322,6 +399,7 @@ void vmti_signals_before(struct vmti_catcher *c, struct vmti_thread *t)
     default:
         break;
     }
+    offer_before(c->r, t);
 }
 
 /* ------------------------------------------------------------------------------------------- after a call */
@@ -332,11 +410,11 @@ static void after_sigaction(struct vmti_catcher *c, struct vmti_thread *t)
     int signal = (int)t->call.args[0];
     if (signal < 1 || signal > VMTI_SIGNALS)
         return;
-    if (t->call.args[2] && vmti_program_read(c->r->pid, &old, t->call.args[2], sizeof old)) {
+    if (t->call.args[2] && vmti_program_read(c->r->catcher, &old, t->call.args[2], sizeof old)) {
         struct vmti_sigaction shown = old;
         vmti_action_for_program(t->signals.actions, signal, &shown);
         if (memcmp(&old, &shown, sizeof old))
-            vmti_program_write(c->r->pid, t->call.args[2], &shown, sizeof shown);
+            vmti_program_write(c->r->catcher, t->call.args[2], &shown, sizeof shown);
     }
     if (!t->effect[0])
         return;
@@ -352,9 +430,9 @@ static void after_sigprocmask(struct vmti_catcher *c, struct vmti_thread *t)
 {
     struct vmti_signals *s = &t->signals;
     uint64_t old;
-    if (s->segv_blocked && t->call.args[2] && vmti_program_read(c->r->pid, &old, t->call.args[2], sizeof old)) {
+    if (s->segv_blocked && t->call.args[2] && vmti_program_read(c->r->catcher, &old, t->call.args[2], sizeof old)) {
         old |= VMTI_SIGSEGV_BIT;
-        vmti_program_write(c->r->pid, t->call.args[2], &old, sizeof old);
+        vmti_program_write(c->r->catcher, t->call.args[2], &old, sizeof old);
     }
     if (!t->effect[0])
         return;
@@ -363,8 +441,8 @@ static void after_sigprocmask(struct vmti_catcher *c, struct vmti_thread *t)
         s->segv_blocked = named;
     else if (named)
         s->segv_blocked = t->call.args[0] == SIG_BLOCK;
-    if (named || s->segv_held)
-        vmti_signals_settle_mask(t);
+    if (named)
+        mask_set(c->r, t);
 }
 
 void vmti_signals_after(struct vmti_catcher *c, struct vmti_thread *t, int64_t result)
@@ -376,23 +454,25 @@ void vmti_signals_after(struct vmti_catcher *c, struct vmti_thread *t, int64_t r
     s->interrupted = false;
     if (s->wait_mask && result != -EINTR && result != -ERESTARTNOHAND)
         s->wait_mask = false;
-    if (t->call.nr == SYS_rt_sigreturn) {
-        uint64_t mask; /* the one of its frame, which a handler may have changed */
-        if (!vmti_ptrace_get_mask(t->tid, &mask)) {
-            s->segv_blocked = mask & VMTI_SIGSEGV_BIT;
-            if (s->segv_blocked || s->segv_held)
-                vmti_signals_settle_mask(t);
-        }
+    if (vmti_unlikely(s->offered))
+        offer_after(c->r, t, result);
+    if (t->call.nr == SYS_rt_sigreturn) { /* the mask is the one of its frame, which a handler may have changed */
+        s->segv_blocked = false;
+        mask_set(c->r, t);
         return;
     }
     if (s->ignores_for_exec && (t->call.nr == SYS_execve || t->call.nr == SYS_execveat)) {
+        struct vmti_sigaction action = s->actions->of[SIGSEGV - 1];
         s->ignores_for_exec = false; /* it has failed */
-        vmti_signals_restore_action(c->r, t, false);
+        for_kernel(c->r, t, SIGSEGV, &action);
+        inject_action(c->r, t, &action);
     }
-    if (result == 0 && t->call.nr == SYS_rt_sigaction)
+    if (result != 0)
+        return;
+    if (t->call.nr == SYS_rt_sigaction)
         after_sigaction(c, t);
-    else if (result == 0 && t->call.nr == SYS_rt_sigprocmask)
+    else if (t->call.nr == SYS_rt_sigprocmask)
         after_sigprocmask(c, t);
-    else if (s->segv_held) /* rt_sigtimedwait or a read of a signalfd may have taken it */
-        vmti_signals_settle_mask(t);
+    else if (t->call.nr == SYS_rt_sigpending)
+        show_pending(c->r, t);
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <linux/audit.h>
+#include <string.h>
 
 #include "../harness/effects.h"
 #include "../harness/pagedir.h"
@@ -167,6 +168,19 @@ static void syscall_stop(struct vmti_catcher *c, struct vmti_thread *t)
 
 /* ------------------------------------------------------------------------------------------- all */
 
+/* The thread that made the execve has the number of the process's first thread now, and what that one had is gone. */
+static void become_first(struct vmti_catcher *c, struct vmti_thread *first)
+{
+    unsigned long former = 0;
+    vmti_ptrace(PTRACE_GETEVENTMSG, first->tid, 0, (uintptr_t)&former);
+    const struct vmti_thread *t = vmti_thread_find(c->r, (pid_t)former);
+    if (!t || t == first)
+        return;
+    first->signals = t->signals;
+    first->has_affinity = t->has_affinity;
+    memcpy(first->affinity, t->affinity, sizeof t->affinity);
+}
+
 static void event_stop(struct vmti_catcher *c, struct vmti_thread *t, int event, int signal)
 {
     switch (event) {
@@ -182,6 +196,7 @@ static void event_stop(struct vmti_catcher *c, struct vmti_thread *t, int event,
         if (t->other_process) {
             vmti_child_exec(c, t);
         } else {
+            become_first(c, t);
             c->ended = true;
             c->end = VMTI_END_EXEC;
             t->state = VMTI_T_STOPPED;

@@ -58,6 +58,9 @@ void vmti_thread_resume(struct vmti_catcher *c, struct vmti_thread *t, int signa
 void vmti_thread_continue(struct vmti_thread *t, int signal)
 {
     t->state = VMTI_T_RUNNING;
+    /* Every stop takes back an interrupt that is pending (kernel/signal.c, ptrace_stop). */
+    if (t->halting)
+        vmti_ptrace(PTRACE_INTERRUPT, t->tid, 0, 0);
     vmti_ptrace_resume(t->tid, signal);
 }
 
@@ -67,7 +70,7 @@ bool vmti_thread_in_allocator(struct vmti_region *r, struct vmti_thread *t)
     vmti_regs regs;
     int depth = 0;
     return !vmti_ptrace_get_regs(t->tid, &regs) &&
-           vmti_program_read(r->pid, &depth, vmti_regs_tls(&regs) + r->allocator_depth_offset, sizeof depth) && depth > 0;
+           vmti_program_read(r->catcher, &depth, vmti_regs_tls(&regs) + r->allocator_depth_offset, sizeof depth) && depth > 0;
 }
 
 /* ------------------------------------------------------------------------------------------- halting */
@@ -143,7 +146,7 @@ bool vmti_thread_halted(struct vmti_thread *t)
     t->halting = false;
     /* One that waits is answered first; then the thread is halted again. The stop of an interrupt comes before it
      * (kernel/signal.c, get_signal: the traps of job control first, then synchronous signals). */
-    if (vmti_signal_is_queued(t->tid, false, is_fault))
+    if (vmti_signal_is_queued(t->tid, is_fault))
         return false;
     t->state = VMTI_T_STOPPED;
     note_call(t);
@@ -211,7 +214,7 @@ void vmti_threads_release(struct vmti_catcher *c)
     for (struct vmti_thread *t = c->r->threads; t; t = t->hh.next) {
         vmti_affinity_give_back(t);
         if (t->state == VMTI_T_STOPPED) {
-            vmti_signals_give_mask_back(t);
+            vmti_signals_give_mask_back(c->r, t);
             vmti_ptrace(PTRACE_DETACH, t->tid, 0, 0);
         }
     }

@@ -13,8 +13,9 @@
 struct vmti_signals {
     struct vmti_actions *actions;
     bool segv_blocked;      /* the program believes that it blocks SIGSEGV */
-    bool segv_held;         /* one that was sent waits, and the kernel does block it */
-    bool has_lost_info;     /* one that waited was taken out by a fault: this is its siginfo */
+    struct vmti_kept kept;
+    bool offered;           /* sent to it once more, for the call that it is in to find */
+    bool just_kept;         /* that has interrupted the call, and did nothing else */
     bool dying;             /* a fault that it does not survive: the default action has been set */
     bool ignores_for_exec;  /* the kernel has been given SIG_IGN for SIGSEGV, which an execve keeps */
     bool wait_mask;         /* the call, or the one just interrupted, has a mask of its own while it waits: */
@@ -24,7 +25,6 @@ struct vmti_signals {
     int64_t rerun_result;   /* what that had returned */
     bool interrupted;       /* since the call's end a signal has been delivered that is not ignored */
     uint64_t wait_started;  /* monotonic nanoseconds: when the call with a timeout began that may be run again */
-    siginfo_t lost_info;
 };
 
 struct vmti_thread {

@@ -21,6 +21,7 @@
 #ifndef VMTI_TYPES_H
 #define VMTI_TYPES_H
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -148,6 +149,12 @@ struct vmti_sigaction {
     uint64_t handler, flags, restorer, mask;
 };
 
+/* A SIGSEGV that was sent, and that the program believes to block: pending, as far as it can see. */
+struct vmti_kept {
+    bool has;
+    siginfo_t info;
+};
+
 enum { VMTI_SIGNALS = 64 };
 
 /* The actions that a program believes to have set, by signal - 1: those of P, and of a child that shares its memory but
@@ -202,6 +209,7 @@ struct vmti_region {
     pid_t catcher;          /* pid of the helper */
     unsigned cpu;           /* on which the beginning thread ran */
     struct vmti_actions actions; /* of P */
+    struct vmti_kept kept;  /* sent to P, and blocked by all of its threads */
     struct vmti_actions *actions_free;
     struct vmti_sigaction call_action; /* room for calls that the catcher has threads make: see inject.c */
     struct vmti_sigaction net_action;  /* ours, for a program that wants the default: see handlers.h */

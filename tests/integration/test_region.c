@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
@@ -743,6 +744,32 @@ static void death_of_the_catcher_is_told(void **state)
     free(p);
 }
 
+static atomic_bool calls_enough;
+
+static void *make_calls(void *unused)
+{
+    while (!atomic_load(&calls_enough))
+        syscall(SYS_getppid);
+    return unused;
+}
+
+/* Each stop at a call takes back the interrupt by which the catcher halts the thread. */
+static void an_end_halts_a_thread_that_is_always_in_calls(void **state)
+{
+    (void)state;
+    pthread_t other;
+    atomic_store(&calls_enough, false);
+    assert_int_equal(pthread_create(&other, NULL, make_calls, NULL), 0);
+    for (int i = 0; i < 5; i++) {
+        begin_heap(8);
+        for (int j = 0; j < 20; j++)
+            syscall(SYS_getppid);
+        assert_int_equal(vmt_end(NULL), 0);
+    }
+    atomic_store(&calls_enough, true);
+    pthread_join(other, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -765,6 +792,7 @@ int main(void)
         cmocka_unit_test(interrupted_calls_are_resumed),
         cmocka_unit_test(threads_lose_nothing),
         cmocka_unit_test(begin_and_end_beside_running_threads),
+        cmocka_unit_test(an_end_halts_a_thread_that_is_always_in_calls),
         cmocka_unit_test(forked_children_are_free),
         cmocka_unit_test(calls_without_a_row_are_named_once),
         cmocka_unit_test(another_tracer_is_named),

@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ipc.h>
+#include <sys/mman.h>
 #include <sys/sem.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -181,6 +183,51 @@ static void one_that_waits_is_read_from_a_signalfd(void **state)
     assert_false(is_pending(SIGSEGV));
     close(fd);
     mask(SIG_UNBLOCK, SIGSEGV);
+    end(state);
+}
+
+static atomic_bool stop_faults;
+static char *own_page;
+
+static void open_own_page(int signal, siginfo_t *info, void *context)
+{
+    (void)signal;
+    (void)context;
+    calls += info->si_code <= 0;
+    mprotect(own_page, PAGE, PROT_READ | PROT_WRITE);
+}
+
+static void *fault_on_own_page(void *unused)
+{
+    while (!atomic_load(&stop_faults)) {
+        mprotect(own_page, PAGE, PROT_NONE);
+        own_page[9]++;
+    }
+    return unused;
+}
+
+static void one_waits_while_another_thread_handles_faults(void **state)
+{
+    begin(state);
+    pthread_t other;
+    handle(SIGSEGV, open_own_page, 0, 0);
+    own_page = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    atomic_store(&stop_faults, false);
+    assert_int_equal(pthread_create(&other, NULL, fault_on_own_page, NULL), 0);
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGSEGV);
+    for (int i = 0; i < 10; i++) {
+        pthread_sigmask(SIG_BLOCK, &set, NULL);
+        pthread_kill(pthread_self(), SIGSEGV);
+        touch_heap();
+        assert_int_equal(sigwaitinfo(&set, NULL), SIGSEGV);
+        pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    }
+    atomic_store(&stop_faults, true);
+    pthread_join(other, NULL);
+    munmap(own_page, PAGE);
+    assert_int_equal(calls, 0);
     end(state);
 }
 
@@ -359,9 +406,9 @@ static void *send_to_the_waiter(void *signals)
     return NULL;
 }
 
-static int wait_once(int how)
+static int wait_once(int how, int milliseconds)
 {
-    struct timespec time = {0, 60 * 1000 * 1000};
+    struct timespec time = {milliseconds / 1000, milliseconds % 1000 * 1000000};
     struct epoll_event event;
     struct sembuf operation = {0, -1, 0};
     sigset_t set;
@@ -369,7 +416,7 @@ static int wait_once(int how)
     switch (how) {
     case 0:
         fd = epoll_create1(EPOLL_CLOEXEC);
-        result = epoll_wait(fd, &event, 1, 60);
+        result = epoll_wait(fd, &event, 1, milliseconds);
         break;
     case 1:
         fd = epoll_create1(EPOLL_CLOEXEC);
@@ -404,7 +451,7 @@ static void a_wait_is_not_interrupted_by_signals_that_are_ignored(void **state)
         struct timespec start, stop;
         assert_int_equal(pthread_create(&sender, NULL, send_to_the_waiter, ignored), 0);
         clock_gettime(CLOCK_MONOTONIC, &start);
-        assert_int_equal(wait_once(how), results[how]);
+        assert_int_equal(wait_once(how, 60), results[how]);
         clock_gettime(CLOCK_MONOTONIC, &stop);
         assert_true((stop.tv_sec - start.tv_sec) * 1000000000L + stop.tv_nsec - start.tv_nsec >= 59 * 1000 * 1000);
         pthread_join(sender, NULL);
@@ -421,7 +468,7 @@ static void a_wait_is_interrupted_by_a_signal_that_is_handled(void **state)
         pthread_t sender;
         handle(SIGUSR1, note, SA_RESTART, 0);
         assert_int_equal(pthread_create(&sender, NULL, send_to_the_waiter, mixed), 0);
-        assert_int_equal(wait_once(how), -EINTR);
+        assert_int_equal(wait_once(how, 60000), -EINTR);
         assert_int_equal(calls, 1);
         pthread_join(sender, NULL);
     }
@@ -447,6 +494,7 @@ int main(void)
         BOTH_WAYS(one_sent_to_the_thread_waits_while_pages_fault),
         BOTH_WAYS(one_sent_to_the_process_waits_while_pages_fault),
         BOTH_WAYS(one_that_waits_is_read_from_a_signalfd),
+        BOTH_WAYS(one_waits_while_another_thread_handles_faults),
         BOTH_WAYS(one_that_is_ignored_is_gone),
         BOTH_WAYS(a_handler_finds_the_mask_of_the_interrupted_code),
         BOTH_WAYS(its_own_fault_handler_has_sigsegv_blocked_as_it_asked),
