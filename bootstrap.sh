@@ -23,6 +23,10 @@ packages_to_build="build-essential cmake ninja-build pkg-config git ca-certifica
     libxxhash-dev libjansson-dev"
 packages_to_demo="sqlite3"
 packages_to_test="clang valgrind sqlite3 jq xz-utils gzip perl mawk|gawk|original-awk python3 bash coreutils diffutils
+    grep sed findutils patch bc dc ed m4 gawk groff-base parallel ripgrep bzip2 pigz pbzip2 lbzip2 plzip zstd lz4 tar
+    cpio zip unzip openssl make flex bison binutils gdb tcl lua5.4 ruby php-cli dash busybox vim-tiny
+    libpython3-testsuite|libpython3.11-testsuite|libpython3.12-testsuite|libpython3.13-testsuite|libpython3.10-testsuite
+    redis-server memcached netcat-openbsd socat curl wget rsync
     file libjemalloc2 libmimalloc2.0|libmimalloc2.1|libmimalloc3
     libtcmalloc-minimal4|libtcmalloc-minimal4t64"
 

@@ -34,9 +34,12 @@ export LC_ALL=C TZ=UTC HOME=$work/home
 unset PYTHONPATH PYTHONHOME PERL5LIB PERL5OPT GREP_OPTIONS BASH_ENV ENV CDPATH
 unset "${!GIT_@}" "${!VMT_@}"
 
-# need PROGRAM: ends with 77 if it is not installed.
+# need PROGRAMS...: ends with 77 if one is not installed.
 need() {
-    command -v "$1" >/dev/null 2>&1 || { echo "$1 is not installed"; exit 77; }
+    local program
+    for program in "$@"; do
+        command -v "$program" >/dev/null 2>&1 || { echo "SKIP: $program is not installed"; exit 77; }
+    done
 }
 
 # traced PROGRAM ARGUMENTS...: one command of a job, natively or under the tracer. Its standard streams are those of
@@ -60,25 +63,54 @@ traced_without_heap() {
     traced "$@"
 }
 
+# start PROGRAM ARGUMENTS...: the same in the background, for servers; one at a time. Ended by finish; if the job
+# ends before that, by ours.
+start() {
+    commands=$((commands + 1))
+    server_name=$1
+    if [ "$mode" = native ] || [ "$native" = 1 ]; then
+        "$@" &
+    else
+        "$vmtrace" run -q -n "$window" -o "$work/trace.$commands" -- "$@" &
+    fi
+    server=$!
+    trap 'kill "$server" && sleep 1; kill -KILL "$server"' EXIT
+}
+
+# The same for a server that is not to be traced, because its client is.
+start_native() {
+    "$@" &
+    server=$!
+    server_name=
+    trap 'kill "$server" && sleep 1; kill -KILL "$server"' EXIT
+}
+
+# finish SIGNAL: asks the server to end; notes the status that it ends with.
+finish() {
+    local status
+    kill -s "$1" "$server"
+    { wait "$server"; } 2>/dev/null
+    status=$?
+    trap - EXIT
+    [ -z "$server_name" ] || echo "$server_name: $status" >>"$place/statuses"
+}
+
+# until_true COMMAND...: waits until the command succeeds, for a minute at most: then the server hangs.
+until_true() {
+    local i
+    for ((i = 0; i < 1200; i++)); do
+        "$@" >/dev/null 2>&1 && return 0
+        kill -0 "$server" 2>/dev/null || break
+        sleep 0.05
+    done
+    echo "waited in vain for: $*"
+    return 1
+}
+
 # ------------------------------------------------------------------------------------------- the jobs
 
 # job_NAME runs in an empty folder; need_NAME says what must be installed. Output of helpers that are not to be traced
-# goes to a file, where it is compared too.
-
-need_sqlite3() { need sqlite3; }
-job_sqlite3() {
-    traced sqlite3 data.db <"$here/sqlite3.sql"
-    sqlite3 data.db .dump >dump.sql
-    rm -f data.db
-    traced sqlite3 :memory: 'select * from no_such_table'
-}
-
-need_sort() { need sort; need awk; }
-job_sort() {
-    awk 'BEGIN { x = 1; for (i = 0; i < 100000; i++) { x = (x * 16807) % 2147483647; print x } }' >lines
-    traced sort lines
-    traced sort -c lines
-}
+# goes to a file, where it is compared too. What a job may not leave the same goes to $work.
 
 # Text that compresses, but not to nothing.
 text() {
@@ -93,88 +125,10 @@ text() {
     }'
 }
 
-need_gzip() { need gzip; need awk; need cmp; }
-job_gzip() {
-    text 4000 >text
-    traced_without_heap gzip -c -n text >text.gz
-    traced gzip -d -c text.gz >text.back
-    cmp text text.back
-    traced gzip -t text
-}
-
-need_xz() { need xz; need awk; need cmp; }
-job_xz() {
-    text 400 >text
-    traced xz -0 -T1 -c text >text.xz
-    traced xz -d -c text.xz >text.back
-    cmp text text.back
-    traced xz -t text
-}
-
-need_python3() { need /usr/bin/python3; }
-job_python3() {
-    # -I -S: nothing of the user's or of site-packages; -B: no bytecode files; hashes the same in both runs
-    PYTHONHASHSEED=0 traced /usr/bin/python3 -S -B "$here/python3.py"
-}
-
-need_perl() { need perl; }
-job_perl() { traced perl "$here/perl.pl" "$here/perl.pl"; }
-
-need_awk() { need awk; }
-job_awk() {
-    text 500 >text
-    traced awk -f "$here/awk.awk" text
-}
-
-need_jq() { need jq; need awk; }
-job_jq() {
-    awk 'BEGIN { printf "["
-        for (i = 0; i < 300; i++)
-            printf "%s{\"id\": %d, \"name\": \"item %d\", \"tags\": [\"t%d\", \"u%d\"]}",
-                i ? ", " : "", i, i * 7 % 300, i % 5, i % 3
-        print "]" }' >items.json
-    traced jq 'sort_by(.name) | map({name, tag: .tags[0]}) | group_by(.tag) | map({(.[0].tag): map(.name)}) | add' \
-        items.json
-    traced jq -r '.[] | select(.id % 100 == 0) | @csv "\([.id, .name])"' items.json
-    traced jq . <<<'{"not": json}'
-}
-
-need_git() { need git; }
-job_git() {
-    export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_PAGER=cat
-    export GIT_AUTHOR_NAME=author GIT_AUTHOR_EMAIL=author@example.org GIT_AUTHOR_DATE='2001-02-03T04:05:06Z'
-    export GIT_COMMITTER_NAME=committer GIT_COMMITTER_EMAIL=committer@example.org
-    export GIT_COMMITTER_DATE='2001-02-03T04:05:06Z'
-    export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=gc.auto GIT_CONFIG_VALUE_0=0 # nothing in the background
-    traced git init -q -b main repository
-    cd repository || return
-    traced git status --short
-    for i in 1 2 3 4 5 6; do
-        mkdir -p "folder$((i % 3))"
-        seq "$i" 60 >"folder$((i % 3))/file$i"
-    done
-    traced git add .
-    traced git commit -m 'The first'
-    seq 100 130 >folder1/file1
-    traced git commit -a -m 'The second'
-    traced git log --stat -p
-    traced git fsck --strict
-    git ls-tree -r HEAD >../tree
-    cd .. || return
-    rm -rf repository # its index has times and inode numbers
-}
-
-need_gcc() { need gcc; }
-job_gcc() {
-    cp "$here/gcc.c" .
-    traced gcc -O1 -g -c gcc.c -o gcc.o
-    # the driver runs the compiler in another process: that one too, by itself
-    traced "$(gcc -print-prog-name=cc1)" -quiet -O1 gcc.c -o gcc.s
-    traced gcc -c no_such_file.c
-}
-
-need_bash() { need bash; need seq; need sort; }
-job_bash() { traced bash "$here/bash.sh"; }
+for family in "$here"/jobs_*.sh; do
+    # shellcheck source=/dev/null
+    . "$family"
+done
 
 # ------------------------------------------------------------------------------------------- native against traced
 
