@@ -1,0 +1,132 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# soak.sh [OPTION]... [-- OPTION-OF-SOAK...]: runs the random program (soak.c) with many seeds, each natively and under
+# `vmtrace run`, with as many pages as the seed says. Output, error stream and exit status must be the same, byte for
+# byte, and the trace must be readable. Each seed is printed; a difference is printed with the commands that replay it.
+#
+#   --program FILE   the program; default build/tests/programs/soak
+#   --seed SEED      this seed; may be given several times
+#   --seeds A-B      these seeds
+#   --seconds N      then fresh ones, at random, until so many seconds have passed
+#   --window PAGES   not as the seed says
+#   --times N        each seed so often
+#   --native         natively both times, to test the random program itself
+#   --limit N        a run that takes so many seconds hangs; default 180
+#
+# VMTRACE is the command to test; default build/bin/vmtrace. Options after -- reduce a seed: see soak.c.
+# Ends with 0 (all the same), 1 (a difference) or 2 (wrong use).
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd)
+build=$(cd "$here/../.." && pwd)/build
+vmtrace=${VMTRACE:-$build/bin/vmtrace}
+program=$build/tests/programs/soak
+seeds=()
+seconds=0
+window=
+times=1
+native=0
+limit=180
+
+usage() {
+    sed -n 's/^# \{0,1\}//; 3,20p' "$0" >&2
+    exit 2
+}
+
+while [ $# -gt 0 ]; do
+    case $1 in
+    --native) native=1 ;;
+    --) shift; break ;;
+    --program | --seed | --seeds | --seconds | --window | --times | --limit)
+        [ $# -ge 2 ] || usage
+        case $1 in
+        --program) program=$2 ;;
+        --seed) seeds+=("$2") ;;
+        --seeds) mapfile -t -O ${#seeds[@]} seeds < <(seq "${2%-*}" "${2#*-}") ;;
+        --seconds) seconds=$2 ;;
+        --window) window=$2 ;;
+        --times) times=$2 ;;
+        --limit) limit=$2 ;;
+        esac
+        shift
+        ;;
+    *) usage ;;
+    esac
+    shift
+done
+options=("$@")
+[ -x "$program" ] || { echo "no such program: $program" >&2; exit 2; }
+[ -x "$vmtrace" ] || { echo "no such command: $vmtrace" >&2; exit 2; }
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/vmtrace-soak.XXXXXX") || exit 2
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+export TMPDIR=$work LC_ALL=C
+unset "${!VMT_@}"
+
+# run NAME COMMAND...: its streams and its status go to $work/NAME.*
+run() {
+    local name=$1
+    shift
+    # The braces: bash tells of signals on its own error stream.
+    { timeout -v -k 5 "$limit" "$@" >"$work/$name.out" 2>"$work/$name.err" </dev/null; } 2>/dev/null
+    echo $? >"$work/$name.status"
+    grep -q '^timeout: sending signal' "$work/$name.err" && echo "$name: hangs after $limit seconds"
+    rm -rf "$work"/soak.??????
+}
+
+runs=0
+different=0
+
+compare() {
+    local seed=$1 pages=${window:-$("$program" --window "$1")} failed=0 name
+    local first=(env "TMPDIR=/tmp" "$program" "${options[@]}" "$seed")
+    local second=("${first[@]}")
+    if [ $native -eq 0 ]; then
+        second=("$vmtrace" run -q -n "$pages" -o /tmp/soak.vmt -- "$program" "${options[@]}" "$seed")
+    fi
+    run native "${first[@]/#TMPDIR=*/TMPDIR=$work}"
+    run traced "${second[@]//\/tmp\/soak.vmt/$work/trace}"
+    runs=$((runs + 1))
+    for name in native traced; do
+        case $(cat "$work/$name.status") in
+        9[6-9] | 12[4-7]) failed=1 ;;
+        esac
+        [ ! -s "$work/$name.err" ] || failed=1
+    done
+    for name in out err status; do
+        cmp -s "$work/native.$name" "$work/traced.$name" || failed=1
+    done
+    if [ $native -eq 0 ] && ! "$vmtrace" report --json "$work/trace" >/dev/null 2>"$work/report"; then
+        failed=1
+        cat "$work/report"
+    fi
+    rm -f "$work/trace"
+    if [ $failed -eq 0 ]; then
+        echo "seed $seed at $pages pages: same, status $(cat "$work/native.status")"
+        return
+    fi
+    different=$((different + 1))
+    echo "FAIL: seed $seed at $pages pages"
+    echo "  natively: ${first[*]}"
+    echo "  replay:   ${second[*]}"
+    echo "  status $(cat "$work/native.status") natively, $(cat "$work/traced.status") traced"
+    head -n 5 "$work/native.err" | sed 's/^/  native error stream: /'
+    head -n 5 "$work/traced.err" | sed 's/^/  traced error stream: /'
+    diff -a -u "$work/native.out" "$work/traced.out" | sed 's/^/  /' | head -n 40
+}
+
+end=$((SECONDS + seconds))
+for seed in "${seeds[@]}"; do
+    for ((i = 0; i < times; i++)); do
+        compare "$seed"
+    done
+done
+while [ $SECONDS -lt $end ]; do
+    compare $((RANDOM << 30 | RANDOM << 15 | RANDOM))
+done
+[ $runs -gt 0 ] || usage
+echo "$runs runs, $different different"
+[ $different -eq 0 ]
