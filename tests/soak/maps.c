@@ -287,7 +287,12 @@ static void heap_remap_many(void)
     if (!soak.fixed_threshold)
         return;
     size_t pages = between(40, 60), from = between(2, 10), n = between(2, 20);
-    unsigned char *block = get(pages * PAGE), *p = (unsigned char *)(((uintptr_t)block + PAGE - 1) & -(uintptr_t)PAGE);
+    unsigned char *block = get(pages * PAGE);
+    if (!(((size_t *)(void *)block)[-1] & 2)) { /* IS_MMAPPED: not from what an arena had */
+        free(block);
+        return;
+    }
+    unsigned char *p = (unsigned char *)(((uintptr_t)block + PAGE - 1) & -(uintptr_t)PAGE);
     for (size_t i = 0; i + 1 < pages; i += between(1, 3))
         fill(p + i * PAGE, PAGE, i);
     p += from * PAGE;

@@ -235,6 +235,7 @@ static void libraries(void)
     CHECK_IS(dlclose(library), 0);
 }
 
+/* Locales and time zones have locks that fork does not reset. */
 static void patterns(void)
 {
     regex_t *pattern = get(sizeof *pattern);
@@ -270,6 +271,6 @@ static const struct soak_operation operations[] = {
     {"misc.coroutines", 12, 0, coroutines}, {"misc.jumps", 6, 0, jumps},
     {"misc.depth", 6, 0, depth},            {"misc.affinity", 4, 0, affinity},
     {"misc.ask", 5, 0, ask},                {"misc.read-itself", 5, 0, read_about_itself},
-    {"misc.libraries", 3, SOAK_NO_CHILD, libraries}, {"misc.patterns", 4, 0, patterns},
+    {"misc.libraries", 3, SOAK_NO_CHILD, libraries}, {"misc.patterns", 4, SOAK_NO_CHILD, patterns},
 };
 const struct soak_group soak_misc = SOAK_GROUP(operations);

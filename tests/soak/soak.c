@@ -22,7 +22,7 @@
  *   --retry-eintr     repeat calls that an ignored signal has interrupted
  *   --verbose         tell each step on stderr
  *   --list            the operations
- *   --window SEED     the window to trace this seed with
+ *   --tracing SEED    the options of `vmtrace run` to trace this seed with
  */
 #define _GNU_SOURCE
 #include "soak.h"
@@ -372,6 +372,8 @@ static void settle(uint64_t seed)
     default:
         soak.window = 64;
     }
+    soak.writes = one_in(4);
+    soak.scope = (unsigned)below(8);
     soak.end = (unsigned)below(ENDS);
     soak.end_code = (unsigned)below(90);
     soak.meet = one_in(2);
@@ -590,7 +592,7 @@ static bool option(const char *argument, const char *name, const char **value)
 int main(int argc, char **argv)
 {
     const char *value, *seed = NULL, *end = NULL;
-    bool list = false, window = false;
+    bool list = false, tracing = false;
     if (argc > 1 && strcmp(argv[1], "--child") == 0)
         return soak_child_main(argc - 2, argv + 2);
     for (int i = 1; i < argc; i++) {
@@ -614,8 +616,8 @@ int main(int argc, char **argv)
             verbose = true;
         else if (strcmp(argv[i], "--list") == 0)
             list = true;
-        else if (strcmp(argv[i], "--window") == 0)
-            window = true;
+        else if (strcmp(argv[i], "--tracing") == 0)
+            tracing = true;
         else if (argv[i][0] >= '0' && argv[i][0] <= '9' && !seed)
             seed = argv[i];
         else
@@ -630,8 +632,9 @@ int main(int argc, char **argv)
     if (!seed)
         usage();
     settle(strtoull(seed, NULL, 0));
-    if (window) {
-        printf("%u\n", soak.window);
+    if (tracing) {
+        printf("-n %u%s%s\n", soak.window, soak.writes ? " --writes" : "",
+               soak.scope == 0 ? " --scope region" : soak.scope == 1 ? " --scope ranges" : "");
         return 0;
     }
     for (unsigned i = 0; end && i < ENDS; i++)

@@ -86,7 +86,9 @@ struct soak_settings {
     uint64_t seed;
     unsigned threads;
     uint64_t steps;       /* of each thread */
-    unsigned window;      /* to trace it with */
+    unsigned window;      /* to trace it with, ... */
+    unsigned scope;       /* ... 0: scope region, 1: ranges, else heap */
+    bool writes;          /* ... telling writes from reads */
     unsigned end;         /* how it ends: enum soak_end */
     unsigned end_code;
     bool meet;            /* threads wait for each other every few steps */

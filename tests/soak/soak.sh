@@ -2,17 +2,17 @@
 # SPDX-License-Identifier: MIT
 #
 # soak.sh [OPTION]... [-- OPTION-OF-SOAK...]: runs the random program (soak.c) with many seeds, each natively and under
-# `vmtrace run`, with as many pages as the seed says. Output, error stream and exit status must be the same, byte for
+# `vmtrace run`, with the options that the seed says. Output, error stream and exit status must be the same, byte for
 # byte, and the trace must be readable. Each seed is printed; a difference is printed with the commands that replay it.
 #
-#   --program FILE   the program; default build/tests/programs/soak
-#   --seed SEED      this seed; may be given several times
-#   --seeds A-B      these seeds
-#   --seconds N      then fresh ones, at random, until so many seconds have passed
-#   --window PAGES   not as the seed says
-#   --times N        each seed so often
-#   --native         natively both times, to test the random program itself
-#   --limit N        a run that takes so many seconds hangs; default 180
+#   --program FILE     the program; default build/tests/programs/soak
+#   --seed SEED        this seed; may be given several times
+#   --seeds A-B        these seeds
+#   --seconds N        then fresh ones, at random, until so many seconds have passed
+#   --tracing OPTIONS  of vmtrace run, not as the seed says
+#   --times N          each seed so often
+#   --native           natively both times, to test the random program itself
+#   --limit N          a run that takes so many seconds hangs; default 180
 #
 # VMTRACE is the command to test; default build/bin/vmtrace. Options after -- reduce a seed: see soak.c.
 # Ends with 0 (all the same), 1 (a difference) or 2 (wrong use).
@@ -24,7 +24,7 @@ vmtrace=${VMTRACE:-$build/bin/vmtrace}
 program=$build/tests/programs/soak
 seeds=()
 seconds=0
-window=
+tracing=
 times=1
 native=0
 limit=180
@@ -38,14 +38,14 @@ while [ $# -gt 0 ]; do
     case $1 in
     --native) native=1 ;;
     --) shift; break ;;
-    --program | --seed | --seeds | --seconds | --window | --times | --limit)
+    --program | --seed | --seeds | --seconds | --tracing | --times | --limit)
         [ $# -ge 2 ] || usage
         case $1 in
         --program) program=$2 ;;
         --seed) seeds+=("$2") ;;
         --seeds) mapfile -t -O ${#seeds[@]} seeds < <(seq "${2%-*}" "${2#*-}") ;;
         --seconds) seconds=$2 ;;
-        --window) window=$2 ;;
+        --tracing) tracing=$2 ;;
         --times) times=$2 ;;
         --limit) limit=$2 ;;
         esac
@@ -81,11 +81,12 @@ runs=0
 different=0
 
 compare() {
-    local seed=$1 pages=${window:-$("$program" --window "$1")} failed=0 name
+    local seed=$1 with=${tracing:-$("$program" --tracing "$1")} failed=0 name
     local first=(env "TMPDIR=/tmp" "$program" "${options[@]}" "$seed")
     local second=("${first[@]}")
     if [ $native -eq 0 ]; then
-        second=("$vmtrace" run -q -n "$pages" -o /tmp/soak.vmt -- "$program" "${options[@]}" "$seed")
+        # shellcheck disable=SC2206 # words
+        second=("$vmtrace" run -q $with -o /tmp/soak.vmt -- "$program" "${options[@]}" "$seed")
     fi
     run native "${first[@]/#TMPDIR=*/TMPDIR=$work}"
     run traced "${second[@]//\/tmp\/soak.vmt/$work/trace}"
@@ -105,11 +106,11 @@ compare() {
     fi
     rm -f "$work/trace"
     if [ $failed -eq 0 ]; then
-        echo "seed $seed at $pages pages: same, status $(cat "$work/native.status")"
+        echo "seed $seed, $with: same, status $(cat "$work/native.status")"
         return
     fi
     different=$((different + 1))
-    echo "FAIL: seed $seed at $pages pages"
+    echo "FAIL: seed $seed, $with"
     echo "  natively: ${first[*]}"
     echo "  replay:   ${second[*]}"
     echo "  status $(cat "$work/native.status") natively, $(cat "$work/traced.status") traced"
