@@ -50,7 +50,8 @@ char soak_folder[256];
 atomic_ulong soak_shared_sum;
 
 static const struct soak_group *const groups[] = {&soak_heap,    &soak_maps,      &soak_files,   &soak_talk,
-                                                  &soak_signals, &soak_processes, &soak_threads, &soak_misc};
+                                                  &soak_signals, &soak_processes, &soak_threads, &soak_misc,
+                                                  &soak_edges};
 enum { GROUPS = sizeof groups / sizeof groups[0], OPERATIONS_MAX = 256 };
 
 static struct {

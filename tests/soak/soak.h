@@ -189,7 +189,7 @@ void soak_blocked(sigset_t *set);
 const char *in_folder(const char *name);
 
 extern const struct soak_group soak_heap, soak_maps, soak_files, soak_talk, soak_signals, soak_processes, soak_threads,
-    soak_misc;
+    soak_misc, soak_edges;
 #define SOAK_GROUP(operations) {operations, sizeof(operations) / sizeof(operations)[0]}
 
 #endif
