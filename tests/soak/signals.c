@@ -23,7 +23,7 @@
 
 #include "soak.h"
 
-static const int counted[] = {SIGUSR1, SIGUSR2, SIGHUP, SIGIO, SIGPWR, SIGSYS, SIGTRAP, SIGFPE};
+static const int counted[] = {SIGUSR1, SIGUSR2, SIGHUP, SIGIO, SIGPWR, SIGSYS, SIGXCPU, SIGSTKFLT};
 enum { COUNTED = sizeof counted / sizeof counted[0] };
 
 int own_signal(unsigned n) { return SIGRTMIN + (int)(me->index * SOAK_THREAD_SIGNALS + n); }
