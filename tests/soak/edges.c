@@ -19,7 +19,10 @@
 
 #include "soak.h"
 
-static int send_self(int signal) { return (int)syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), signal); }
+static int send_self(int signal)
+{
+    return (int)syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), signal);
+}
 
 static void change_mask(int how, int signal)
 {
@@ -133,7 +136,8 @@ static void masks_of_handlers(void)
 {
     int signal = own_signal(1), value = (int)below(3);
     bool segv_in_mask = one_in(2), no_defer = one_in(2);
-    struct sigaction action = {.sa_sigaction = look_at_mask, .sa_flags = SA_SIGINFO | (no_defer ? SA_NODEFER : 0)}, old, now;
+    struct sigaction action = {.sa_sigaction = look_at_mask, .sa_flags = SA_SIGINFO | (no_defer ? SA_NODEFER : 0)}, old,
+                     now;
     if (segv_in_mask)
         sigaddset(&action.sa_mask, SIGSEGV);
     CHECK_IS(sigaction(signal, &action, &old), 0);
@@ -441,7 +445,8 @@ static void forked_in_handler(void)
 {
     int signal = own_signal(3);
     bool on_stack = one_in(2);
-    struct sigaction action = {.sa_sigaction = fork_in_handler, .sa_flags = SA_SIGINFO | (on_stack ? SA_ONSTACK : 0)}, before;
+    struct sigaction action = {.sa_sigaction = fork_in_handler, .sa_flags = SA_SIGINFO | (on_stack ? SA_ONSTACK : 0)},
+                     before;
     stack_t stack = {.ss_sp = get(16 * PAGE), .ss_size = 16 * PAGE}, old;
     CHECK_IS(sigaltstack(&stack, &old), 0);
     me->hits[signal] = 0;

@@ -30,7 +30,10 @@ static int remove_one(const char *path, const struct stat *info, int kind, struc
     return remove(path);
 }
 
-void soak_remove_folder(void) { nftw(soak_folder, remove_one, 16, FTW_DEPTH | FTW_PHYS); }
+void soak_remove_folder(void)
+{
+    nftw(soak_folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
 
 const char *in_folder(const char *name)
 {
@@ -496,9 +499,15 @@ static void watched(void)
 }
 
 static const struct soak_operation operations[] = {
-    {"files.contents", 14, 0, contents},      {"files.mapped", 6, 0, mapped},   {"files.copied", 8, 0, copied},
-    {"files.folders", 6, 0, folders},         {"files.names", 5, 0, names},     {"files.streams", 6, 0, streams},
-    {"files.descriptors", 5, 0, descriptors}, {"files.bad-pointers", 6, 0, bad_pointers},
-    {"files.aio", 4, 0, aio},                 {"files.watched", 3, 0, watched},
+    {"files.contents", 14, 0, contents},
+    {"files.mapped", 6, 0, mapped},
+    {"files.copied", 8, 0, copied},
+    {"files.folders", 6, 0, folders},
+    {"files.names", 5, 0, names},
+    {"files.streams", 6, 0, streams},
+    {"files.descriptors", 5, 0, descriptors},
+    {"files.bad-pointers", 6, 0, bad_pointers},
+    {"files.aio", 4, 0, aio},
+    {"files.watched", 3, 0, watched},
 };
 const struct soak_group soak_files = SOAK_GROUP(operations);

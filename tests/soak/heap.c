@@ -363,9 +363,9 @@ static void regrow(void)
 }
 
 static const struct soak_operation operations[] = {
-    {"heap.churn", 60, 0, churn},     {"heap.walk", 25, 0, walk},       {"heap.sort", 8, 0, sort},
-    {"heap.tree", 8, 0, tree},        {"heap.list", 10, 0, list},       {"heap.give", 20, 0, give},
-    {"heap.arenas", 6, 0, arenas},    {"heap.strings", 10, 0, strings}, {"heap.refused", 4, 0, refused},
-    {"heap.trim", 4, 0, trim},        {"heap.regrow", 10, 0, regrow},
+    {"heap.churn", 60, 0, churn},  {"heap.walk", 25, 0, walk},       {"heap.sort", 8, 0, sort},
+    {"heap.tree", 8, 0, tree},     {"heap.list", 10, 0, list},       {"heap.give", 20, 0, give},
+    {"heap.arenas", 6, 0, arenas}, {"heap.strings", 10, 0, strings}, {"heap.refused", 4, 0, refused},
+    {"heap.trim", 4, 0, trim},     {"heap.regrow", 10, 0, regrow},
 };
 const struct soak_group soak_heap = SOAK_GROUP(operations);

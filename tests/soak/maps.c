@@ -146,8 +146,14 @@ static void model(bool heap)
     release(m.memory, m.pages, heap);
 }
 
-static void pieces(void) { model(false); }
-static void heap_pieces(void) { model(true); }
+static void pieces(void)
+{
+    model(false);
+}
+static void heap_pieces(void)
+{
+    model(true);
+}
 
 /* ------------------------------------------------------------------------------------------- write barriers */
 
@@ -247,8 +253,8 @@ static void remap(void)
     CHECK_IS(munmap(p, pages * PAGE), 0);
 }
 
-/* Pages from malloc change places with others, and with a file. One by one: a heap may be several mappings to the kernel,
- * of which mremap takes one. */
+/* Pages from malloc change places with others, and with a file. One by one: a heap may be several mappings to the
+ * kernel, of which mremap takes one. */
 static void heap_remap(void)
 {
     size_t pages = between(1, 12);

@@ -119,7 +119,10 @@ static uint64_t climb(unsigned levels)
     return levels ? hash(climb(levels - 1) ^ room[levels % 50]) : room[0];
 }
 
-static void depth(void) { mix(climb((unsigned)between(1, 250))); }
+static void depth(void)
+{
+    mix(climb((unsigned)between(1, 250)));
+}
 
 /* ------------------------------------------------------------------------------------------- the process itself */
 
@@ -268,9 +271,13 @@ static void patterns(void)
 }
 
 static const struct soak_operation operations[] = {
-    {"misc.coroutines", 12, 0, coroutines}, {"misc.jumps", 6, 0, jumps},
-    {"misc.depth", 6, 0, depth},            {"misc.affinity", 4, 0, affinity},
-    {"misc.ask", 5, 0, ask},                {"misc.read-itself", 5, 0, read_about_itself},
-    {"misc.libraries", 3, SOAK_NO_CHILD, libraries}, {"misc.patterns", 4, SOAK_NO_CHILD, patterns},
+    {"misc.coroutines", 12, 0, coroutines},
+    {"misc.jumps", 6, 0, jumps},
+    {"misc.depth", 6, 0, depth},
+    {"misc.affinity", 4, 0, affinity},
+    {"misc.ask", 5, 0, ask},
+    {"misc.read-itself", 5, 0, read_about_itself},
+    {"misc.libraries", 3, SOAK_NO_CHILD, libraries},
+    {"misc.patterns", 4, SOAK_NO_CHILD, patterns},
 };
 const struct soak_group soak_misc = SOAK_GROUP(operations);

@@ -26,9 +26,15 @@
 static const int counted[] = {SIGUSR1, SIGUSR2, SIGHUP, SIGIO, SIGPWR, SIGSYS, SIGXCPU, SIGSTKFLT};
 enum { COUNTED = sizeof counted / sizeof counted[0] };
 
-int own_signal(unsigned n) { return SIGRTMIN + (int)(me->index * SOAK_THREAD_SIGNALS + n); }
+int own_signal(unsigned n)
+{
+    return SIGRTMIN + (int)(me->index * SOAK_THREAD_SIGNALS + n);
+}
 
-static int send_self(int signal) { return (int)syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), signal); }
+static int send_self(int signal)
+{
+    return (int)syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), signal);
+}
 
 static void count(int signal, siginfo_t *info, void *context)
 {
@@ -166,8 +172,9 @@ static void wait_for_it(void)
     CHECK_IS(errno, EAGAIN);
     unsigned n = (unsigned)between(1, 6);
     for (unsigned i = 0; i < n; i++)
-        CHECK_IS(sigqueue(getpid(), own_signal((unsigned)below(SOAK_THREAD_SIGNALS)), (union sigval){.sival_int = (int)i}),
-                 0);
+        CHECK_IS(
+            sigqueue(getpid(), own_signal((unsigned)below(SOAK_THREAD_SIGNALS)), (union sigval){.sival_int = (int)i}),
+            0);
     timeout->tv_sec = 100;
     int last = 0;
     for (unsigned i = 0; i < n; i++) {
@@ -198,8 +205,9 @@ static void read_signals(void)
     CHECK_FAILS(read(fd, info, 8 * sizeof *info), EAGAIN);
     unsigned n = (unsigned)between(1, 8);
     for (unsigned i = 0; i < n; i++)
-        CHECK_IS(sigqueue(getpid(), own_signal((unsigned)below(SOAK_THREAD_SIGNALS)), (union sigval){.sival_int = (int)i}),
-                 0);
+        CHECK_IS(
+            sigqueue(getpid(), own_signal((unsigned)below(SOAK_THREAD_SIGNALS)), (union sigval){.sival_int = (int)i}),
+            0);
     struct pollfd poll_it = {.fd = fd, .events = POLLIN};
     CHECK_IS(poll(&poll_it, 1, 1000), 1);
     ssize_t got = read(fd, info, 8 * sizeof *info);

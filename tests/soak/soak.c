@@ -49,9 +49,9 @@ bool soak_retry_eintr;
 char soak_folder[256];
 atomic_ulong soak_shared_sum;
 
-static const struct soak_group *const groups[] = {&soak_heap,    &soak_maps,      &soak_files,   &soak_talk,
-                                                  &soak_signals, &soak_processes, &soak_threads, &soak_misc,
-                                                  &soak_edges};
+static const struct soak_group *const groups[] = {&soak_heap,    &soak_maps,    &soak_files,
+                                                  &soak_talk,    &soak_signals, &soak_processes,
+                                                  &soak_threads, &soak_misc,    &soak_edges};
 enum { GROUPS = sizeof groups / sizeof groups[0], OPERATIONS_MAX = 256 };
 
 static struct {
@@ -90,10 +90,22 @@ uint64_t draw(void)
     return hash(me->random);
 }
 
-uint64_t below(uint64_t n) { return n ? draw() % n : 0; }
-uint64_t between(uint64_t low, uint64_t high) { return low + below(high - low + 1); }
-bool one_in(unsigned n) { return below(n) == 0; }
-void mix(uint64_t value) { me->digest = hash(me->digest ^ value); }
+uint64_t below(uint64_t n)
+{
+    return n ? draw() % n : 0;
+}
+uint64_t between(uint64_t low, uint64_t high)
+{
+    return low + below(high - low + 1);
+}
+bool one_in(unsigned n)
+{
+    return below(n) == 0;
+}
+void mix(uint64_t value)
+{
+    me->digest = hash(me->digest ^ value);
+}
 
 void mix_bytes(const void *memory, size_t bytes)
 {
@@ -166,12 +178,11 @@ _Noreturn void soak_fail(const char *file, int line, const char *text, int64_t v
     int error = errno;
     char out[600];
     const char *name = strrchr(file, '/');
-    int n = snprintf(out, sizeof out,
-                     "FAIL: seed %" PRIu64 " thread %u step %" PRIu64 "%s: %s: %s:%d: %s (%" PRId64 ", not %" PRId64
-                     "; errno %d)\n",
-                     soak.seed, me ? me->index : 99, me ? me->step : 0, me && me->in_child ? " in a child" : "",
-                     me && me->operation ? me->operation : "?", name ? name + 1 : file, line, text, value, expected,
-                     error);
+    int n = snprintf(
+        out, sizeof out,
+        "FAIL: seed %" PRIu64 " thread %u step %" PRIu64 "%s: %s: %s:%d: %s (%" PRId64 ", not %" PRId64 "; errno %d)\n",
+        soak.seed, me ? me->index : 99, me ? me->step : 0, me && me->in_child ? " in a child" : "",
+        me && me->operation ? me->operation : "?", name ? name + 1 : file, line, text, value, expected, error);
     if (write(STDERR_FILENO, out, (size_t)n) < 0)
         _exit(98);
     if (getenv("SOAK_STOP"))
@@ -344,15 +355,15 @@ enum soak_end {
     END_THREAD_SIGNAL, /* ... to the thread, by itself */
     END_FAULT,         /* by an access that is its own fault */
     END_ABORT,
-    END_CHILD_KILLS,   /* a child sends SIGKILL */
-    END_EXEC,          /* replaces itself by the program with another seed, by the main thread */
-    END_THREAD_EXEC,   /* ... by another thread while others run */
+    END_CHILD_KILLS, /* a child sends SIGKILL */
+    END_EXEC,        /* replaces itself by the program with another seed, by the main thread */
+    END_THREAD_EXEC, /* ... by another thread while others run */
     ENDS
 };
 
-static const char *const end_names[ENDS] = {"return",       "exit",  "exit-now",      "quick",        "main-leaves",
-                                            "last-thread",  "group", "signal",        "thread-signal", "fault",
-                                            "abort",        "child-kills", "exec",    "thread-exec"};
+static const char *const end_names[ENDS] = {"return",      "exit",        "exit-now", "quick",         "main-leaves",
+                                            "last-thread", "group",       "signal",   "thread-signal", "fault",
+                                            "abort",       "child-kills", "exec",     "thread-exec"};
 
 static void settle(uint64_t seed)
 {
@@ -635,7 +646,9 @@ int main(int argc, char **argv)
     settle(strtoull(seed, NULL, 0));
     if (tracing) {
         printf("-n %u%s%s\n", soak.window, soak.writes ? " --writes" : "",
-               soak.scope == 0 ? " --scope region" : soak.scope == 1 ? " --scope ranges" : "");
+               soak.scope == 0   ? " --scope region"
+               : soak.scope == 1 ? " --scope ranges"
+                                 : "");
         return 0;
     }
     for (unsigned i = 0; end && i < ENDS; i++)

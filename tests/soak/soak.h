@@ -30,9 +30,9 @@ enum {
 enum {
     SOAK_FORKS = 1 << 0,     /* makes processes: not while an exclusive one runs */
     SOAK_EXCLUSIVE = 1 << 1, /* changes what belongs to the whole process */
-    SOAK_ALONE = 1 << 2,     /* only where the program has one thread: leaves holes in the address space, moves the brk */
-    SOAK_NO_CHILD = 1 << 3,  /* not in a forked child: of locks that libc takes there may be one held for ever */
-    SOAK_CHLD = 1 << 4,      /* takes SIGCHLD: only where the other threads block it */
+    SOAK_ALONE = 1 << 2, /* only where the program has one thread: leaves holes in the address space, moves the brk */
+    SOAK_NO_CHILD = 1 << 3, /* not in a forked child: of locks that libc takes there may be one held for ever */
+    SOAK_CHLD = 1 << 4,     /* takes SIGCHLD: only where the other threads block it */
 };
 
 struct soak_operation {
@@ -57,8 +57,8 @@ struct soak_slot {
 /* What a thread expects of its next SIGSEGV or SIGBUS. */
 struct soak_fault {
     volatile sig_atomic_t armed;
-    sigjmp_buf jump;               /* where to go, unless ... */
-    bool (*mend)(void *address);   /* ... this can make the access possible */
+    sigjmp_buf jump;             /* where to go, unless ... */
+    bool (*mend)(void *address); /* ... this can make the access possible */
     volatile sig_atomic_t signal, code;
     void *volatile address;
     volatile unsigned count;
@@ -70,12 +70,12 @@ struct soak_thread {
     const char *operation;
     uint64_t random;
     uint64_t digest;
-    unsigned depth;                /* of forked children and of helper threads */
+    unsigned depth; /* of forked children and of helper threads */
     bool in_child;
     struct soak_fault fault;
-    volatile unsigned hits[65];    /* of the counting handler, by signal */
-    volatile uint64_t order;       /* digest of the signals and values that it saw, in order */
-    unsigned char *scratch;        /* malloc'd; handlers use it */
+    volatile unsigned hits[65]; /* of the counting handler, by signal */
+    volatile uint64_t order;    /* digest of the signals and values that it saw, in order */
+    unsigned char *scratch;     /* malloc'd; handlers use it */
     struct soak_slot slots[SOAK_SLOTS];
 };
 
@@ -85,15 +85,15 @@ enum { SOAK_SCRATCH = 3 * PAGE };
 struct soak_settings {
     uint64_t seed;
     unsigned threads;
-    uint64_t steps;       /* of each thread */
-    unsigned window;      /* to trace it with, ... */
-    unsigned scope;       /* ... 0: scope region, 1: ranges, else heap */
-    bool writes;          /* ... telling writes from reads */
-    unsigned end;         /* how it ends: enum soak_end */
+    uint64_t steps;  /* of each thread */
+    unsigned window; /* to trace it with, ... */
+    unsigned scope;  /* ... 0: scope region, 1: ranges, else heap */
+    bool writes;     /* ... telling writes from reads */
+    unsigned end;    /* how it ends: enum soak_end */
     unsigned end_code;
-    bool meet;            /* threads wait for each other every few steps */
-    bool chld_blocked;    /* all threads block SIGCHLD */
-    bool segv_on_stack;   /* SA_ONSTACK, SA_NODEFER of the handlers for faults */
+    bool meet;          /* threads wait for each other every few steps */
+    bool chld_blocked;  /* all threads block SIGCHLD */
+    bool segv_on_stack; /* SA_ONSTACK, SA_NODEFER of the handlers for faults */
     bool segv_no_defer;
     bool alternate_stacks;
     bool small_stacks;    /* threads run on malloc'd stacks */
@@ -190,6 +190,9 @@ const char *in_folder(const char *name);
 
 extern const struct soak_group soak_heap, soak_maps, soak_files, soak_talk, soak_signals, soak_processes, soak_threads,
     soak_misc, soak_edges;
-#define SOAK_GROUP(operations) {operations, sizeof(operations) / sizeof(operations)[0]}
+#define SOAK_GROUP(operations)                                                                                         \
+    {                                                                                                                  \
+        operations, sizeof(operations) / sizeof(operations)[0]                                                         \
+    }
 
 #endif

@@ -77,6 +77,16 @@ run() {
     rm -rf "$work"/soak.??????
 }
 
+# What a run that failed has left running: this run's folder is in its environment.
+end_leftovers() {
+    local environment pid
+    for environment in /proc/[0-9]*/environ; do
+        pid=${environment#/proc/}
+        pid=${pid%/environ}
+        [ "$pid" = $$ ] || ! grep -q -s -z "^TMPDIR=$work\$" "$environment" || kill -KILL "$pid"
+    done 2>/dev/null
+}
+
 runs=0
 different=0
 
@@ -110,6 +120,7 @@ compare() {
         return
     fi
     different=$((different + 1))
+    end_leftovers
     echo "FAIL: seed $seed, $with"
     echo "  natively: ${first[*]}"
     echo "  replay:   ${second[*]}"

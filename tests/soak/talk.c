@@ -83,8 +83,8 @@ static void messages(void)
     struct msghdr *message = calloc(1, sizeof *message);
     parts[0] = (struct iovec){out, bytes / 4};
     parts[1] = (struct iovec){out + bytes / 4, bytes - bytes / 4};
-    *message = (struct msghdr){.msg_iov = parts, .msg_iovlen = 2, .msg_control = control,
-                               .msg_controllen = CMSG_SPACE(sizeof(int))};
+    *message = (struct msghdr){
+        .msg_iov = parts, .msg_iovlen = 2, .msg_control = control, .msg_controllen = CMSG_SPACE(sizeof(int))};
     control->header = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
     memcpy(CMSG_DATA(&control->header), &passed[1], sizeof(int));
     CHECK_IS(sendmsg(fds[0], message, 0), bytes);
@@ -447,9 +447,15 @@ static void posix_queue(void)
 }
 
 static const struct soak_operation operations[] = {
-    {"talk.pipes", 12, 0, pipes},       {"talk.messages", 12, 0, messages}, {"talk.many-messages", 5, 0, many_messages},
-    {"talk.server", 6, 0, server},      {"talk.timeouts", 4, 0, timeouts},  {"talk.ready", 12, 0, ready},
-    {"talk.timer", 4, 0, timer},        {"talk.through-pipe", 6, 0, through_pipe},
-    {"talk.queues", 5, 0, queues},      {"talk.posix-queue", 3, 0, posix_queue},
+    {"talk.pipes", 12, 0, pipes},
+    {"talk.messages", 12, 0, messages},
+    {"talk.many-messages", 5, 0, many_messages},
+    {"talk.server", 6, 0, server},
+    {"talk.timeouts", 4, 0, timeouts},
+    {"talk.ready", 12, 0, ready},
+    {"talk.timer", 4, 0, timer},
+    {"talk.through-pipe", 6, 0, through_pipe},
+    {"talk.queues", 5, 0, queues},
+    {"talk.posix-queue", 3, 0, posix_queue},
 };
 const struct soak_group soak_talk = SOAK_GROUP(operations);

@@ -426,7 +426,10 @@ static void detached(void)
     free(fd);
 }
 
-static void count_cleanup(void *argument) { ++*(unsigned *)argument; }
+static void count_cleanup(void *argument)
+{
+    ++*(unsigned *)argument;
+}
 
 struct cancelled {
     unsigned cleaned;
@@ -496,7 +499,10 @@ static void destroy(void *value)
     free(index);
 }
 
-static void make_key(void) { CHECK_IS(pthread_key_create(&key, destroy), 0); }
+static void make_key(void)
+{
+    CHECK_IS(pthread_key_create(&key, destroy), 0);
+}
 
 static __thread unsigned char own_room[6000];
 
@@ -592,13 +598,20 @@ static void between_processes(void)
 }
 
 static const struct soak_operation operations[] = {
-    {"threads.mutexes", 8, 0, mutexes},       {"threads.robust", 6, SOAK_FORKS, robust},
-    {"threads.conditions", 8, 0, conditions}, {"threads.barriers", 5, 0, barriers},
-    {"threads.semaphores", 6, 0, semaphores}, {"threads.readers", 6, 0, readers},
-    {"threads.futexes", 6, 0, futexes},       {"threads.come-and-go", 6, 0, come_and_go},
-    {"threads.at-once", 5, 0, at_once},       {"threads.detached", 4, 0, detached},
-    {"threads.cancel", 5, 0, cancellation},   {"threads.storage", 5, 0, storage},
-    {"threads.c11", 3, 0, c11},               {"threads.shared-sum", 5, 0, shared_sum},
+    {"threads.mutexes", 8, 0, mutexes},
+    {"threads.robust", 6, SOAK_FORKS, robust},
+    {"threads.conditions", 8, 0, conditions},
+    {"threads.barriers", 5, 0, barriers},
+    {"threads.semaphores", 6, 0, semaphores},
+    {"threads.readers", 6, 0, readers},
+    {"threads.futexes", 6, 0, futexes},
+    {"threads.come-and-go", 6, 0, come_and_go},
+    {"threads.at-once", 5, 0, at_once},
+    {"threads.detached", 4, 0, detached},
+    {"threads.cancel", 5, 0, cancellation},
+    {"threads.storage", 5, 0, storage},
+    {"threads.c11", 3, 0, c11},
+    {"threads.shared-sum", 5, 0, shared_sum},
     {"threads.between-processes", 4, SOAK_FORKS, between_processes},
 };
 const struct soak_group soak_threads = SOAK_GROUP(operations);
