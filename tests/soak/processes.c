@@ -376,7 +376,8 @@ static void spawn_fails(void)
     char *arguments[] = {"x", NULL};
     pid_t child = -5;
     CHECK_IS(posix_spawn(&child, "/no/such/program", NULL, NULL, arguments, environ), ENOENT);
-    CHECK_IS(posix_spawnp(&child, "no-such-program-at-all", NULL, NULL, arguments, environ), ENOENT);
+    int error = posix_spawnp(&child, "no-such-program-at-all", NULL, NULL, arguments, environ);
+    CHECK(error == ENOENT || error == EACCES); /* of a folder in PATH */
 }
 
 static void replaced(void)

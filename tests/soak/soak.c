@@ -74,7 +74,7 @@ static pthread_barrier_t meeting;
 static pthread_rwlock_t world = PTHREAD_RWLOCK_INITIALIZER;
 static atomic_uint threads_left;
 
-/* ------------------------------------------------------------------------------------------- random numbers, digests */
+/* ------------------------------------------------------------------------------------------ random numbers, digests */
 
 uint64_t hash(uint64_t x)
 {

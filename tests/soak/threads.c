@@ -151,7 +151,7 @@ static void robust(void)
         free(c);
 }
 
-/* ------------------------------------------------------------------------------------------- conditions and the like */
+/* ------------------------------------------------------------------------------------------ conditions and the like */
 
 struct queue {
     pthread_mutex_t mutex;
