@@ -12,6 +12,7 @@
 #include "../harness/config.h"
 #include "../harness/effects.h"
 #include "../harness/pagedir.h"
+#include "../harness/trace_format.h"
 #include "../harness/window.h"
 #include "../harness/wrap.h"
 
@@ -143,6 +144,7 @@ void vmti_child_reported(struct vmti_catcher *c, struct vmti_thread *parent)
         t->state = VMTI_T_EXPECTED;
     }
     t->clone_flags = parent->clone_flags;
+    t->vfork_parent = t->clone_flags & CLONE_VFORK ? parent->tid : 0;
     if (!vmti_signals_inherit(c->r, t, parent))
         vmti_lose(c->r, -ENOMEM, VMTI_STEP_MEMORY);
     vmti_affinity_inherit(t, parent);
@@ -168,4 +170,39 @@ void vmti_child_exec(struct vmti_catcher *c, struct vmti_thread *t)
     vmti_signals_give_mask_back(c->r, t);
     vmti_ptrace(PTRACE_DETACH, t->tid, 0, 0);
     vmti_thread_remove(c->r, t);
+}
+
+/* ------------------------------------------------------------------------------------------- PTRACE_TRACEME */
+
+/*
+ * A process has one tracer. A vfork child that asks its parent for that, as the children of debuggers do before their execve, is
+ * let go: it shares the memory, so all of it is opened until the parent goes on. A program that asks for itself is let go for
+ * good.
+ */
+bool vmti_child_before_traceme(struct vmti_catcher *c, struct vmti_thread *t)
+{
+    struct vmti_region *r = c->r;
+    struct vmti_thread *parent = t->vfork_parent ? vmti_thread_find(r, t->vfork_parent) : NULL;
+    if ((int)t->call.args[0] != PTRACE_TRACEME)
+        return false;
+    if (!t->other_process) {
+        vmti_lose(r, -EBUSY, VMTI_STEP_TRACEME);
+        c->ended = true;
+        c->end = VMTI_END_REGION; /* which lets all threads go */
+        return true;
+    }
+    if (!parent)
+        return false;
+    if (!parent->suspends)
+        vmti_suspend(r);
+    parent->suspends = true;
+    vmti_child_exec(c, t);
+    return true;
+}
+
+void vmti_child_gone_on(struct vmti_catcher *c, struct vmti_thread *parent)
+{
+    if (parent->suspends)
+        vmti_resume(c->r);
+    parent->suspends = false;
 }

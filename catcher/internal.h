@@ -110,7 +110,11 @@ VMTI_HIDDEN void vmti_child_before(struct vmti_catcher *c, struct vmti_thread *t
 VMTI_HIDDEN void vmti_child_reported(struct vmti_catcher *c, struct vmti_thread *parent);
 /* A new child's first stop. */
 VMTI_HIDDEN void vmti_child_stopped(struct vmti_catcher *c, pid_t tid);
-/* A process that shares P's memory is gone by execve. */
+/* t asks for a tracer. True: it has been let go. */
+VMTI_HIDDEN bool vmti_child_before_traceme(struct vmti_catcher *c, struct vmti_thread *t);
+/* A thread goes on after its vfork. */
+VMTI_HIDDEN void vmti_child_gone_on(struct vmti_catcher *c, struct vmti_thread *parent);
+/* A process that shares P's memory is gone by execve, or by its own wish. */
 VMTI_HIDDEN void vmti_child_exec(struct vmti_catcher *c, struct vmti_thread *t);
 
 /* ---- signals.c */

@@ -78,7 +78,8 @@ static void give_refusal(struct vmti_catcher *c, struct vmti_thread *t)
     vmti_unpin_all(c->r, t, t->refused);
 }
 
-static void enter(struct vmti_catcher *c, struct vmti_thread *t, const struct ptrace_syscall_info *info)
+/* False: the thread has been let go. */
+static bool enter(struct vmti_catcher *c, struct vmti_thread *t, const struct ptrace_syscall_info *info)
 {
     struct vmti_region *r = c->r;
     t->in_call = true;
@@ -97,7 +98,7 @@ static void enter(struct vmti_catcher *c, struct vmti_thread *t, const struct pt
         t->signals.rerunning = false;
         if (t->call.nr == VMTI_TELL_NR)
             hear(c, t);
-        return;
+        return true;
     }
     if (!t->signals.rerunning)
         r->counts.syscalls++;
@@ -107,13 +108,13 @@ static void enter(struct vmti_catcher *c, struct vmti_thread *t, const struct pt
         t->signals.rerunning = false;
         if (!r->counts.unknown_calls++)
             r->first_unknown = t->call.nr;
-        return;
+        return true;
     }
     if (t->row->pointers && vmti_walk_call(r, t, &t->call, t->row))
         r->counts.syscalls_walked++;
     if (t->refused) {
         refuse(c, t);
-        return;
+        return true;
     }
     if (t->row->effect)
         vmti_effect_before(r, t);
@@ -127,6 +128,9 @@ static void enter(struct vmti_catcher *c, struct vmti_thread *t, const struct pt
         vmti_waits_before(c, t);
     else if (t->row->effect == VMTI_EFFECT_EXEC)
         vmti_follow_exec_before(c, t);
+    else if (t->row->effect == VMTI_EFFECT_PTRACE)
+        return !vmti_child_before_traceme(c, t);
+    return true;
 }
 
 static void leave(struct vmti_catcher *c, struct vmti_thread *t, int64_t result)
@@ -147,6 +151,7 @@ static void leave(struct vmti_catcher *c, struct vmti_thread *t, int64_t result)
     if (t->row->effect == VMTI_EFFECT_WAIT)
         vmti_waits_after(t);
     vmti_unpin_all(c->r, t, result);
+    vmti_child_gone_on(c, t);
     if (t->exec_room)
         vmti_follow_exec_after(c, t, result);
     if (t->row->effect)
@@ -158,9 +163,9 @@ static void syscall_stop(struct vmti_catcher *c, struct vmti_thread *t)
     struct ptrace_syscall_info info;
     if (vmti_ptrace(PTRACE_GET_SYSCALL_INFO, t->tid, sizeof info, (uintptr_t)&info) < 0)
         return; /* dead; wait tells */
-    if (info.op == PTRACE_SYSCALL_INFO_ENTRY)
-        enter(c, t, &info);
-    else if (info.op == PTRACE_SYSCALL_INFO_EXIT)
+    if (info.op == PTRACE_SYSCALL_INFO_ENTRY && !enter(c, t, &info))
+        return;
+    if (info.op == PTRACE_SYSCALL_INFO_EXIT)
         leave(c, t, info.exit.rval);
     if (!c->ended || t->halting) /* one that halts goes on to its interrupt, where a call may be restarted */
         vmti_thread_resume(c, t, 0);

@@ -137,6 +137,9 @@ int vmti_fail_region(const struct vmti_region *r)
         return vmti_fail(-EOWNERDEAD, "the region is not valid: the catcher (process %ld) died before the region's end; "
                                       "was it killed? Everything was opened and the program went on",
                          (long)r->catcher);
+    case VMTI_STEP_TRACEME:
+        return vmti_fail(r->error, "the region is not valid: the program asked for another tracer (PTRACE_TRACEME), and a "
+                                   "process has one; everything was opened and the program went on");
     default:
         return vmti_fail(r->error, "the region failed: %s", why);
     }

@@ -27,6 +27,7 @@ static const char *const effects[VMTI_EFFECT_COUNT] = {
     [VMTI_EFFECT_SCHED_GETAFFINITY] = "sched_getaffinity",
     [VMTI_EFFECT_SCHED_SETAFFINITY] = "sched_setaffinity",
     [VMTI_EFFECT_WAIT] = "wait",
+    [VMTI_EFFECT_PTRACE] = "ptrace",
 };
 
 /* "len" for a length that an argument gives, "2 x len", "at most 128". */

@@ -34,6 +34,8 @@ struct vmti_thread {
     bool recorded;          /* its THREAD record is in the trace */
     bool halting;           /* was interrupted by the catcher, and its stop has not come yet */
     bool other_process;     /* shares the memory but is not a thread of P: a vfork child */
+    pid_t vfork_parent;     /* of a vfork child */
+    bool suspends;          /* its vfork child is not traced: nothing is closed until it goes on */
     uint64_t clone_flags;   /* of the child that it is making, or that it was made with */
     struct vmti_signals signals;
     bool no_child;          /* its wait is answered with ECHILD: see waits.c */

@@ -219,6 +219,7 @@ struct vmti_region {
 
     struct vmti_counts counts;
     uint64_t changes;                 /* touches and upgrades so far */
+    uint32_t suspended;               /* vfork children that share the memory and are not traced: nothing is closed */
     uint64_t let_go_at;               /* ... when pages were last opened for good, or forgotten; 0: never */
     int64_t first_unknown;            /* number of the first call without a row, or with a command that its row does */
     uint64_t first_unknown_command;   /* ... not know: this command; 0 if it has no row */
@@ -256,6 +257,7 @@ enum vmti_step {
     VMTI_STEP_THREADS,  /* the window is too small for the threads that exist */
     VMTI_STEP_TASKS,
     VMTI_STEP_KILLED,
+    VMTI_STEP_TRACEME,  /* the program asked its parent to trace it */
 };
 
 #endif

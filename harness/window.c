@@ -73,6 +73,8 @@ static int pinned_as(struct vmti_region *r, uint64_t page)
 static int wanted_protection(struct vmti_region *r, uint64_t page, uint32_t word)
 {
     int asked = vmti_dir_prot(word);
+    if (vmti_unlikely(r->suspended))
+        return asked;
     struct vmti_page *entry = vmti_pagemap_find(r, page);
     bool in_window = entry && (entry->state & (VMTI_PAGE_IN_WINDOW | VMTI_PAGE_WITH_OTHERS));
     if (in_window && (entry->state & VMTI_PAGE_WRITABLE))
@@ -141,6 +143,20 @@ void vmti_open_all(struct vmti_region *r)
     uint64_t page = 0, length;
     while ((length = vmti_open_run(&page, UINT64_MAX)))
         page += length;
+}
+
+void vmti_suspend(struct vmti_region *r)
+{
+    uint64_t page = 0, length;
+    if (!r->suspended++)
+        while ((length = vmti_open_run(&page, UINT64_MAX)))
+            page += length;
+}
+
+void vmti_resume(struct vmti_region *r)
+{
+    if (!--r->suspended)
+        vmti_settle(r, 0, UINTPTR_MAX);
 }
 
 /* ------------------------------------------------------------------------------------------- the FIFO */

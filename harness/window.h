@@ -63,6 +63,11 @@ VMTI_HIDDEN uint64_t vmti_open_run(uint64_t *page, uint64_t limit);
 /* Opens every tracked page with the protection that the program asked for. */
 VMTI_HIDDEN void vmti_open_all(struct vmti_region *r);
 
+/* Opens all that is tracked, and closes nothing until as many calls of the other. What is touched meanwhile, and is open for
+ * that alone, is not seen. */
+VMTI_HIDDEN void vmti_suspend(struct vmti_region *r);
+VMTI_HIDDEN void vmti_resume(struct vmti_region *r);
+
 /* Opens all, marks the region as lost with this reason. */
 VMTI_HIDDEN void vmti_lose(struct vmti_region *r, int error, unsigned step);
 

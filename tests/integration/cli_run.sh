@@ -327,4 +327,11 @@ run env TMPDIR="$work/no-such-folder" "$vmtrace" run -- true
 status 125
 says no-such-folder
 
+what='a program that asks for another tracer'
+run "$vmtrace" run -o asked -- "$python" -S -c 'import ctypes
+print(ctypes.CDLL(None).ptrace(0, 0, 0, 0), sum(len(str(i)) for i in range(10000)))'
+status 0
+says 'not complete'
+echo 0 38890 | cmp -s - out || fail "$what: other output"
+
 done_checking

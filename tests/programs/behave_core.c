@@ -45,7 +45,7 @@ static int aborts(void)
     return 1;
 }
 
-/* More pages than a window, for core.sh to look at: most are closed when the core is made. */
+/* More pages than a window, for dumped_core.sh to look at: most are closed when the core is made. */
 char *remembered;
 volatile unsigned pages_sum;
 

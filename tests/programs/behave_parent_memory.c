@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A child that reads and writes its parent's memory, by process_vm_readv, process_vm_writev and /proc/PID/mem. */
+/* A child that reads and writes its parent's memory by /proc/PID/mem. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <sys/prctl.h>
-#include <sys/uio.h>
 
 #include "behave.h"
 
@@ -15,27 +14,6 @@ static unsigned sum(const char *p, size_t n)
     for (size_t i = 0; i < n; i += 64)
         value = value * 31 + (unsigned char)p[i];
     return value;
-}
-
-static int by_call(void)
-{
-    char *p = new_memory(PAGES * PAGE);
-    for (int i = 0; i < PAGES; i++)
-        memset(p + i * PAGE, i, PAGE);
-    prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY); /* where Yama is */
-    pid_t self = getpid(), child = fork();
-    if (child == 0) {
-        struct iovec local = {p, 20 * PAGE}, remote = {p + 50 * PAGE + 100, 20 * PAGE};
-        result("process_vm_readv", process_vm_readv(self, &local, 1, &remote, 1, 0));
-        printf("%u\n", sum(p, 20 * PAGE));
-        memset(p, 'w', 5 * PAGE);
-        local = (struct iovec){p, 5 * PAGE};
-        result("process_vm_writev", process_vm_writev(self, &local, 1, &remote, 1, 0));
-        _exit(0);
-    }
-    wait_and_print("child", child);
-    printf("%u\n", sum(p, PAGES * PAGE));
-    return 0;
 }
 
 static int by_file(void)
@@ -59,4 +37,4 @@ static int by_file(void)
     return 0;
 }
 
-BEHAVIOURS({"by_call", by_call}, {"by_file", by_file})
+BEHAVIOURS({"by_file", by_file})
