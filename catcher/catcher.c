@@ -106,6 +106,7 @@ static int start_tracing(struct vmti_catcher *c)
         return r->error = error;
     }
     vmti_affinity_start(c);
+    vmti_alarm_start(c);
     if (vmti_threads_attach(c))
         return r->error;
     return vmti_region_close_pages(r);
@@ -187,7 +188,7 @@ bool vmti_catcher_step(struct vmti_catcher *c)
 static int run(void *region)
 {
     struct vmti_region *r = region;
-    struct vmti_catcher c = {.r = r, .end = VMTI_END_EXIT};
+    struct vmti_catcher c = {.r = r, .alarm = -1, .end = VMTI_END_EXIT};
     become_invisible();
     while (atomic_load(&r->state) == VMTI_STARTING) {
         struct timespec moment = {0, 100 * 1000 * 1000};
@@ -202,6 +203,7 @@ static int run(void *region)
             put_trailer(&c, true); /* the process runs on untraced: this says why */
         else if (r->trace.fd >= 0)
             vmti_sys(SYS_ftruncate, r->trace.fd, 0, 0, 0, 0, 0); /* no trace rather than an empty one */
+        vmti_alarm_stop(&c);
         set_state(r, VMTI_FAILED);
         vmti_sys(SYS_exit_group, 1, 0, 0, 0, 0, 0);
     }
@@ -213,6 +215,7 @@ static int run(void *region)
         vmti_catcher_step(&c);
     }
     finish(&c);
+    vmti_alarm_stop(&c);
     vmti_sys(SYS_exit_group, 0, 0, 0, 0, 0, 0);
     return 0;
 }

@@ -119,6 +119,7 @@ static void start(struct vmti_catcher *c, struct vmti_thread *t)
         return;
     }
     t->other_process = !(t->clone_flags & CLONE_THREAD);
+    vmti_alarm_add(c, t);
     /* With too small a window threads could evict each other's pages for ever. */
     if (!vmti_window_make_room(c->r, vmti_window_floor(c->r->counts.threads_now)))
         vmti_lose(c->r, -ENOMEM, VMTI_STEP_MEMORY);

@@ -26,6 +26,7 @@ enum vmti_thread_state {
 
 struct vmti_catcher {
     struct vmti_region *r;
+    int alarm;             /* read end of the pipe of alarm.c; -1: there is none */
     unsigned cpu;          /* that the catcher and the program share */
     bool moved_program;    /* the program's threads were put on that CPU */
     bool ended;            /* P is gone, has replaced itself, or has said that the region ends */
@@ -168,6 +169,15 @@ VMTI_HIDDEN long vmti_inject_call(struct vmti_injection *in, long nr, uint64_t a
 VMTI_HIDDEN void vmti_inject_end(struct vmti_injection *in);
 /* Waits for the next stop of this thread. False: it is gone. */
 VMTI_HIDDEN bool vmti_inject_wait(struct vmti_region *r, pid_t tid, int *status);
+
+/* ---- alarm.c */
+
+VMTI_HIDDEN void vmti_alarm_start(struct vmti_catcher *c);
+/* From now on the thread is told of the catcher's death; or no longer. */
+VMTI_HIDDEN void vmti_alarm_add(struct vmti_catcher *c, struct vmti_thread *t);
+VMTI_HIDDEN void vmti_alarm_remove(struct vmti_thread *t);
+/* The catcher is about to exit. */
+VMTI_HIDDEN void vmti_alarm_stop(struct vmti_catcher *c);
 
 /* ---- affinity.c */
 

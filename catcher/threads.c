@@ -185,6 +185,7 @@ int vmti_threads_attach(struct vmti_catcher *c)
         if (!vmti_ptrace_get_regs(t->tid, &regs))
             t->tls = vmti_regs_tls(&regs);
         vmti_signals_take_mask(t);
+        vmti_alarm_add(c, t);
         vmti_affinity_take(c, t);
     }
     return 0;

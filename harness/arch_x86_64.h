@@ -95,6 +95,31 @@ static inline uint64_t vmti_regs_arg(const vmti_regs *r, unsigned i)
  * _GNU_SOURCE before this header's use. */
 #define vmti_fault_wrote(context) (((context)->uc_mcontext.gregs[REG_ERR] & 2) != 0)
 
+/*
+ * For a handler that has come just after a system call, which returned `result`: runs it again. `nr` is its number, or
+ * negative if it is not known; then it is looked for in the instruction before, where compilers and libc put it. False: it
+ * is not so, or the number is not there. The instruction leaves its own end in RCX.
+ */
+#define vmti_context_rerun(context, result, nr)                                                                        \
+    vmti_rerun_at((unsigned char *)(context)->uc_mcontext.gregs[REG_RIP], &(context)->uc_mcontext.gregs[REG_RIP],      \
+                  &(context)->uc_mcontext.gregs[REG_RAX], (context)->uc_mcontext.gregs[REG_RCX], (result), (nr))
+
+static inline int vmti_rerun_at(const unsigned char *ip, long long *rip, long long *rax, long long rcx, long long result,
+                                long long nr)
+{
+    if (*rax != result || rcx != *rip || ip[-2] != 0x0f || ip[-1] != 0x05)
+        return 0;
+    if (nr < 0 && ip[-4] == 0x31 && ip[-3] == 0xc0) /* xor %eax, %eax */
+        nr = 0;
+    else if (nr < 0 && ip[-7] == 0xb8) /* mov $nr, %eax */
+        nr = ip[-6] | ip[-5] << 8 | ip[-4] << 16;
+    if (nr < 0)
+        return 0;
+    *rax = nr;
+    *rip -= VMTI_SYSCALL_INSN;
+    return 1;
+}
+
 /* A system call without libc: no errno (thread-local memory is shared with the program in the helper), no
  * cancellation point, no lazy binding. Returns the kernel's value: a negative errno on failure. */
 static inline long vmti_syscall6(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)

@@ -12,6 +12,7 @@
 #include "os.h"
 #include "pagedir.h"
 #include "region.h"
+#include "thread.h"
 #include "window.h"
 
 /* The region whose faults the handler looks after. */
@@ -71,6 +72,22 @@ static bool catch_orphaned_fault(struct vmti_region *r, const siginfo_t *info, c
     return true;
 }
 
+/*
+ * The catcher has been killed just now (catcher/alarm.c): everything is opened before this thread goes on. A call that it
+ * was about to make has met closed pages, perhaps, or was interrupted by this signal: it runs again.
+ */
+static void catch_alarm(struct vmti_region *r, ucontext_t *context)
+{
+    vmti_lose(r, -EOWNERDEAD, VMTI_STEP_KILLED);
+    vmti_open_all(r);
+    pid_t tid = (pid_t)vmti_sys(SYS_gettid, 0, 0, 0, 0, 0, 0);
+    const struct vmti_thread *t;
+    HASH_FIND(hh, r->threads, &tid, sizeof tid, t);
+    int64_t nr = t && t->in_call ? t->call.nr : -1;
+    if (!vmti_context_rerun(context, -EFAULT, nr))
+        vmti_context_rerun(context, -EINTR, nr);
+}
+
 static void net(int signal, siginfo_t *info, void *context)
 {
     struct vmti_region *r = atomic_load(&watched);
@@ -78,6 +95,10 @@ static void net(int signal, siginfo_t *info, void *context)
         return;
     if (catch_orphaned_fault(r, info, context))
         return;
+    if (info->si_code == SI_SIGIO) {
+        catch_alarm(r, context);
+        return;
+    }
     struct vmti_sigaction *wanted = &r->actions.of[SIGSEGV - 1], action = *wanted;
     if (!vmti_action_has_handler(&action)) {
         /* The default action. A fault happens again and finds it; a signal that was sent is sent again. (The kernel does

@@ -3,7 +3,7 @@
 """A traced program, its catcher or both are killed at random moments: what is left of the trace tells the truth.
 
 test_killed.py PROGRAMS [SEED]: the folder with sweep (tests/programs/sweep.c), which touches pages one after the other
-and counts its accesses where we can read them. VMTRACE is the command to test. Ends with 0 or 1.
+and counts its accesses where we can read them, and transfers (transfers.c). VMTRACE is the command to test. Ends with 0 or 1.
 """
 import json
 import os
@@ -158,6 +158,30 @@ def kill_both(run, output):
     return check_trace(run, complete=False)[1]
 
 
+def kill_catcher_in_calls(programs, work, threads, moment):
+    """The kernel has met no closed page: what a call was to do is done, whichever moment it was."""
+    trace = os.path.join(work, "calls")
+    process = subprocess.Popen(
+        [VMTRACE, "run", "-q", "-n", "8", "-o", trace, "--", os.path.join(programs, "transfers"), str(threads), "3000"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    ends, catcher = time.monotonic() + SECONDS, None
+    while catcher is None and process.poll() is None:
+        check(time.monotonic() < ends, "transfers has not begun")
+        for pid in children(process.pid).values():
+            catcher = children(pid).get("vmt-catcher")
+    time.sleep(moment)
+    try:
+        os.kill(catcher, signal.SIGKILL)
+    except (ProcessLookupError, TypeError):
+        pass # it was over before
+    try:
+        out, errors = process.communicate(timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise AssertionError("hangs") from None
+    check(process.returncode == 0 and out == b"0 wrong\n", "ends with %d: %r %r", process.returncode, out[:200], errors)
+
+
 def main():
     programs = sys.argv[1]
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 20
@@ -181,6 +205,14 @@ def main():
                     print("FAIL: %s after %.3f s (seed %d): %s" % (case.__name__, moment, seed, failure))
                     failed = 1
             print("%s: %s touches in the traces" % (case.__name__, " ".join(map(str, sorted(touches)))))
+        for threads in (1, 4):
+            for _ in range(TIMES):
+                moment = moments.random() * 0.2 * threads
+                try:
+                    kill_catcher_in_calls(programs, work, threads, moment)
+                except AssertionError as failure:
+                    print("FAIL: the catcher of %d threads after %.3f s (seed %d): %s" % (threads, moment, seed, failure))
+                    failed = 1
     return failed
 
 
