@@ -149,8 +149,13 @@ void vmti_child_reported(struct vmti_catcher *c, struct vmti_thread *parent)
     if (!vmti_signals_inherit(c->r, t, parent))
         vmti_lose(c->r, -ENOMEM, VMTI_STEP_MEMORY);
     vmti_affinity_inherit(t, parent);
-    if (held)
+    /* A copy has the mappings of this moment. So it is answered before any other thread is, which may change them. */
+    int status;
+    bool copy = !(t->clone_flags & CLONE_VM);
+    if (held || (copy && vmti_inject_wait(c->r, t->tid, &status)))
         start(c, t);
+    else if (copy)
+        vmti_thread_remove(c->r, t); /* killed before its first stop */
 }
 
 void vmti_child_stopped(struct vmti_catcher *c, pid_t tid)
