@@ -160,7 +160,7 @@ static void finish(struct vmti_catcher *c)
 bool vmti_catcher_step(struct vmti_catcher *c)
 {
     int status;
-    long tid = vmti_sys(SYS_wait4, -1, &status, __WALL, 0, 0, 0);
+    long tid = vmti_unlikely(c->put_off) ? vmti_storm_wait(c, &status) : vmti_sys(SYS_wait4, -1, &status, __WALL, 0, 0, 0);
     if (tid == -EINTR)
         return true;
     if (tid < 0) { /* ECHILD: every tracee is gone, and P with them */
@@ -175,8 +175,10 @@ bool vmti_catcher_step(struct vmti_catcher *c)
             vmti_child_stopped(c, (pid_t)tid);
         return true;
     }
-    if (t)
+    if (t) {
+        vmti_storm_let_in(c, t);
         vmti_thread_remove(c->r, t);
+    }
     if (tid == c->r->pid) {
         c->ended = c->gone = true;
         c->end = WIFSIGNALED(status) ? VMTI_END_SIGNAL : VMTI_END_EXIT;

@@ -109,6 +109,9 @@ static void deliver(struct vmti_catcher *c, struct vmti_thread *t, int signal)
 {
     struct vmti_signals *s = &t->signals;
     struct vmti_sigaction *action = &s->actions->of[signal - 1];
+    if (signal != SIGSEGV && vmti_action_has_handler(action) && vmti_storm_puts_off(c, t, signal))
+        return;
+    vmti_storm_let_in(c, t);
     redo_interruption(t);
     s->interrupted = true;
     if (!vmti_action_has_handler(action)) {

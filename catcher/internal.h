@@ -26,6 +26,7 @@ enum vmti_thread_state {
 
 struct vmti_catcher {
     struct vmti_region *r;
+    uint32_t put_off;      /* threads with a signal that is put off: see storm.c */
     int alarm;             /* read end of the pipe of alarm.c; -1: there is none */
     unsigned cpu;          /* that the catcher and the program share */
     bool moved_program;    /* the program's threads were put on that CPU */
@@ -151,6 +152,17 @@ VMTI_HIDDEN void vmti_undo_interruption(struct vmti_thread *t);
 /* Before and after wait4 and waitid: they do not see the catcher. */
 VMTI_HIDDEN void vmti_waits_before(struct vmti_catcher *c, struct vmti_thread *t);
 VMTI_HIDDEN void vmti_waits_after(struct vmti_thread *t);
+
+/* ---- storm.c */
+
+/* A signal is about to be delivered to a handler. True: it comes too soon after another, and the thread runs on without. */
+VMTI_HIDDEN bool vmti_storm_puts_off(struct vmti_catcher *c, struct vmti_thread *t, int signal);
+/* A thread with a signal that was put off has stopped for `signal`: that may have lasted long enough. */
+VMTI_HIDDEN void vmti_storm_stop(struct vmti_catcher *c, struct vmti_thread *t, int signal);
+/* It is put off no longer. */
+VMTI_HIDDEN void vmti_storm_let_in(struct vmti_catcher *c, struct vmti_thread *t);
+/* wait4 for any thread while signals are put off. */
+VMTI_HIDDEN long vmti_storm_wait(struct vmti_catcher *c, int *status);
 
 /* ---- inject.c */
 

@@ -459,6 +459,7 @@ void vmti_signals_after(struct vmti_catcher *c, struct vmti_thread *t, int64_t r
     if (t->call.nr == SYS_rt_sigreturn) { /* the mask is the one of its frame, which a handler may have changed */
         s->segv_blocked = false;
         mask_set(c->r, t);
+        s->returned_at = vmti_os_now(CLOCK_MONOTONIC);
         return;
     }
     if (s->ignores_for_exec && (t->call.nr == SYS_execve || t->call.nr == SYS_execveat)) {

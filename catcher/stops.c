@@ -213,6 +213,7 @@ static void event_stop(struct vmti_catcher *c, struct vmti_thread *t, int event,
             t->halting = false;
             vmti_ptrace(PTRACE_LISTEN, t->tid, 0, 0);
         } else if (!vmti_thread_halted(t)) {
+            vmti_undo_interruption(t);
             vmti_thread_continue(t, 0);
         }
         break;
@@ -226,6 +227,8 @@ void vmti_stop_handle(struct vmti_catcher *c, struct vmti_thread *t, int status)
 {
     int event = vmti_stop_event(status), signal = vmti_stop_signal(status);
     t->state = VMTI_T_STOPPED;
+    if (vmti_unlikely(t->signals.put_off))
+        vmti_storm_stop(c, t, signal);
     if (vmti_unlikely(t->signals.patching_frame) && vmti_handler_stop(t, signal, event))
         return;
     if (!t->in_call && t->spans) /* pinned for a signal frame, which is written by now */

@@ -24,6 +24,8 @@ struct vmti_signals {
     bool rerunning;         /* set back to the start of the call that it was in: */
     int64_t rerun_result;   /* what that had returned */
     bool interrupted;       /* since the call's end a signal has been delivered that is not ignored */
+    uint64_t put_off;       /* the kernel blocks this signal for a moment: see storm.c */
+    uint64_t returned_at;   /* monotonic nanoseconds: when a handler has returned; 0: long ago */
     uint64_t wait_started;  /* monotonic nanoseconds: when the call with a timeout began that may be run again */
 };
 

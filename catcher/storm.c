@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Timers that fire faster than their handler can be traced. Where the next signal is pending when the handler returns, the
+ * program would not get on by one instruction. So a timer's signal that comes that soon is put off, by blocking it, until the
+ * thread has had a moment, or makes a call. A timer of the catcher's own ends the moment of a thread that has no stop. Runs in
+ * the catcher; see internal.h.
+ */
+#define _GNU_SOURCE
+#include "internal.h"
+
+#include <sys/time.h>
+
+/* What a thread gets to run between two handlers, and how often that is looked at. */
+enum { MOMENT_NS = 100 * 1000, LOOK_US = 100 };
+
+static void look(int signal)
+{
+    (void)signal; /* ends the wait */
+}
+
+static void set_timer(suseconds_t microseconds)
+{
+    struct itimerval timer = {{0, microseconds}, {0, microseconds}};
+    vmti_sys(SYS_setitimer, ITIMER_REAL, &timer, 0, 0, 0, 0);
+}
+
+static void start_looking(struct vmti_catcher *c)
+{
+    /* The restorer is libc's, as everywhere in this memory. */
+    struct vmti_sigaction action = {(uint64_t)look, 0x04000000 /* SA_RESTORER */, c->r->net_action.restorer, 0};
+    vmti_sys(SYS_rt_sigaction, SIGALRM, &action, 0, sizeof action.mask, 0, 0);
+    set_timer(LOOK_US);
+}
+
+static bool is_over(const struct vmti_signals *s)
+{
+    return vmti_os_now(CLOCK_MONOTONIC) - s->returned_at >= MOMENT_NS;
+}
+
+bool vmti_storm_puts_off(struct vmti_catcher *c, struct vmti_thread *t, int signal)
+{
+    struct vmti_signals *s = &t->signals;
+    siginfo_t info;
+    vmti_regs regs;
+    uint64_t mask;
+    if (vmti_likely(!s->returned_at) || is_over(s) || vmti_ptrace_get_siginfo(t->tid, &info) ||
+        (info.si_code != SI_TIMER && info.si_code != SI_KERNEL))
+        return false;
+    /* A call that it has interrupted says so, and the handler comes before that is seen. */
+    if (vmti_ptrace_get_regs(t->tid, &regs) || vmti_regs_nr(&regs) >= 0 || vmti_ptrace_get_mask(t->tid, &mask))
+        return false;
+    s->put_off = vmti_signal_bit(signal);
+    mask |= s->put_off;
+    vmti_ptrace_set_mask(t->tid, &mask);
+    if (!c->put_off++)
+        start_looking(c);
+    vmti_thread_resume(c, t, signal); /* blocked now, so it goes back to its queue (kernel/signal.c, ptrace_signal) */
+    return true;
+}
+
+void vmti_storm_let_in(struct vmti_catcher *c, struct vmti_thread *t)
+{
+    struct vmti_signals *s = &t->signals;
+    uint64_t mask;
+    if (vmti_likely(!s->put_off))
+        return;
+    if (!vmti_ptrace_get_mask(t->tid, &mask)) {
+        mask &= ~s->put_off;
+        vmti_ptrace_set_mask(t->tid, &mask);
+    }
+    s->put_off = 0;
+    s->returned_at = 0;
+    if (!--c->put_off)
+        set_timer(0);
+}
+
+void vmti_storm_stop(struct vmti_catcher *c, struct vmti_thread *t, int signal)
+{
+    if (signal != SIGSEGV || is_over(&t->signals))
+        vmti_storm_let_in(c, t);
+}
+
+static void look_at_all(struct vmti_catcher *c)
+{
+    for (struct vmti_thread *t = c->r->threads; t; t = t->hh.next)
+        if (t->signals.put_off && t->state == VMTI_T_RUNNING && is_over(&t->signals))
+            vmti_ptrace(PTRACE_INTERRUPT, t->tid, 0, 0);
+}
+
+/* The catcher's other calls must not be interrupted. */
+long vmti_storm_wait(struct vmti_catcher *c, int *status)
+{
+    uint64_t alarm = vmti_signal_bit(SIGALRM);
+    vmti_sys(SYS_rt_sigprocmask, SIG_UNBLOCK, &alarm, 0, sizeof alarm, 0, 0);
+    long tid = vmti_sys(SYS_wait4, -1, status, __WALL, 0, 0, 0);
+    vmti_sys(SYS_rt_sigprocmask, SIG_BLOCK, &alarm, 0, sizeof alarm, 0, 0);
+    look_at_all(c);
+    return tid;
+}
