@@ -37,6 +37,13 @@ static bool is_over(const struct vmti_signals *s)
     return vmti_os_now(CLOCK_MONOTONIC) - s->returned_at >= MOMENT_NS;
 }
 
+/* Those of timer_create(2) and setitimer(2). SI_KERNEL is many things (sigaction(2)). */
+static bool is_of_a_timer(int signal, const siginfo_t *info)
+{
+    return info->si_code == SI_TIMER ||
+           (info->si_code == SI_KERNEL && (signal == SIGALRM || signal == SIGVTALRM || signal == SIGPROF));
+}
+
 bool vmti_storm_puts_off(struct vmti_catcher *c, struct vmti_thread *t, int signal)
 {
     struct vmti_signals *s = &t->signals;
@@ -44,7 +51,7 @@ bool vmti_storm_puts_off(struct vmti_catcher *c, struct vmti_thread *t, int sign
     vmti_regs regs;
     uint64_t mask;
     if (vmti_likely(!s->returned_at) || is_over(s) || vmti_ptrace_get_siginfo(t->tid, &info) ||
-        (info.si_code != SI_TIMER && info.si_code != SI_KERNEL))
+        !is_of_a_timer(signal, &info))
         return false;
     /* A call that it has interrupted says so, and the handler comes before that is seen. */
     if (vmti_ptrace_get_regs(t->tid, &regs) || vmti_regs_nr(&regs) >= 0 || vmti_ptrace_get_mask(t->tid, &mask))
