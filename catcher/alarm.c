@@ -13,7 +13,7 @@
 
 void vmti_alarm_start(struct vmti_catcher *c)
 {
-    enum { RLIMIT_OF_FILES = 7, HIGHEST = 65536 };
+    enum { RLIMIT_OF_FILES = 7, HIGHEST = 2048 }; /* a higher one costs each region a larger table of files */
     struct { uint64_t soft, hard; } limit;
     int ends[2];
     c->alarm = -1;
@@ -35,7 +35,7 @@ void vmti_alarm_add(struct vmti_catcher *c, struct vmti_thread *t)
         return;
     *vmti_put_number(vmti_put_text(path, "/proc/self/fd/"), (uint64_t)c->alarm) = '\0';
     long fd = vmti_os_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
-    if (fd < 0) /* too many open files: this thread hears by its next fault */
+    if (fd < 0) /* too many open files: this thread hears by its next fault, as those beyond HIGHEST do */
         return;
     t->alarm = (int)fd + 1;
     if (vmti_sys(SYS_fcntl, fd, F_SETOWN_EX, &owner, 0, 0, 0) || vmti_sys(SYS_fcntl, fd, F_SETSIG, SIGSEGV, 0, 0, 0) ||
