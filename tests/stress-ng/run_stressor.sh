@@ -134,9 +134,9 @@ run() {
     {
         echo "status $status: $(cat "$file.verdict"), operations done: $reached"
         # Lines of the run itself, numbers aside, once each. What resched and syscall measured, and whether the SIGKILL
-        # of shm ("OOM") and sigq comes before their children's end, is up to the scheduler.
+        # of shm ("OOM") and sigq comes before their children's end, is up to the scheduler; the number of dentries is that of the whole system.
         grep -a '^stress-ng: ' "$file.output" |
-            grep -a -v -E ': metrc:|invoked with|run completed in|resched: prio|shm: (OOM|assuming)' |
+            grep -a -v -E ': metrc:|invoked with|run completed in|resched: prio|shm: (OOM|assuming)|dentry: [0-9]+ dentries' |
             grep -a -v -E 'sigq: (child got|exited on)|info: +(\[[0-9]+\] +)?syscall: +[a-z_0-9]+ +[0-9]' |
             sed -E 's/ \[[0-9]+\]//; s/[0-9]+(\.[0-9]+)?/N/g; s/ +/ /g' | sort -u
         [ ! -s "$file.left" ] || echo "processes left behind"
