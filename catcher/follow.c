@@ -34,40 +34,10 @@ int vmti_follow_open_trace(char *path)
 
 enum { STATUS_BYTES = 8192 };
 
-static bool read_status(const char *process, char *to)
-{
-    char path[64];
-    *vmti_put_text(vmti_put_text(vmti_put_text(path, "/proc/"), process), "/status") = '\0';
-    long fd = vmti_os_open(path, O_RDONLY | O_CLOEXEC, 0);
-    if (fd < 0)
-        return false;
-    long used = 0, n;
-    while ((n = vmti_os_read((int)fd, to + used, (size_t)(STATUS_BYTES - 1 - used))) > 0)
-        used += n;
-    vmti_os_close((int)fd);
-    to[used] = '\0';
-    return used > 0;
-}
-
-/* The value of a line; NULL: there is none. */
-static const char *value(const char *status, const char *key)
-{
-    size_t n = strlen(key);
-    for (const char *line = status; *line; line++) {
-        if (strncmp(line, key, n) == 0)
-            return line + n;
-        while (*line && *line != '\n')
-            line++;
-        if (!*line)
-            break;
-    }
-    return NULL;
-}
-
 /* Do both have the line, with the same value? */
 static bool same_line(const char *a, const char *b, const char *key)
 {
-    const char *p = value(a, key), *q = value(b, key);
+    const char *p = vmti_proc_line(a, key), *q = vmti_proc_line(b, key);
     if (!p || !q)
         return p == q;
     while (*p == *q && *p && *p != '\n')
@@ -95,12 +65,13 @@ bool vmti_follow_is_like_us(pid_t tid, bool same_user)
 {
     char own[STATUS_BYTES], other[STATUS_BYTES], name[16], link[16];
     /* The numbers in /proc are ours only if it belongs to our PID namespace. */
-    *vmti_put_number(name, (uint64_t)vmti_sys(SYS_getpid, 0, 0, 0, 0, 0, 0)) = '\0';
+    pid_t self = (pid_t)vmti_sys(SYS_getpid, 0, 0, 0, 0, 0, 0);
+    *vmti_put_number(name, (uint64_t)self) = '\0';
     long n = vmti_sys(SYS_readlinkat, AT_FDCWD, "/proc/self", link, sizeof link, 0, 0);
     if (n != (long)strlen(name) || memcmp(link, name, (size_t)n) != 0)
         return false;
-    *vmti_put_number(name, (uint64_t)tid) = '\0';
-    if (!read_status("self", own) || !read_status(name, other))
+    if (vmti_proc_read(self, 0, "/status", own, sizeof own) <= 0 ||
+        vmti_proc_read(tid, 0, "/status", other, sizeof other) <= 0)
         return false;
     /* A filter that the program has set since may kill it for a call of ours. (Seccomp_filters: Linux 5.9.) */
     if (!same_line(own, other, "Seccomp:") || !same_line(own, other, "Seccomp_filters:"))
@@ -108,7 +79,7 @@ bool vmti_follow_is_like_us(pid_t tid, bool same_user)
     /* Where the real and the effective user differ the loader ignores LD_PRELOAD (ld.so(8), secure-execution mode); and
      * what we may read, another user may not. */
     return !same_user || (same_line(own, other, "Uid:") && same_line(own, other, "Gid:") &&
-                          all_one(value(other, "Uid:")) && all_one(value(other, "Gid:")));
+                          all_one(vmti_proc_line(other, "Uid:")) && all_one(vmti_proc_line(other, "Gid:")));
 }
 
 /* ------------------------------------------------------------------------------------------- fork */

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "../harness/config.h"
 #include "../harness/follow.h"
 #include "proc.h"
 
@@ -220,10 +221,9 @@ static bool look_through(pid_t tid, uintptr_t array, struct environment *env)
 
 static char *put_order(char *to, struct vmti_catcher *c, struct vmti_thread *t, long added)
 {
-    static const char *const scopes[] = {"heap", "region", "ranges"};
     struct vmti_following *f = &vmti_following;
     to = vmti_put_number(vmti_put_text(vmti_put_text(to, RUN), "1;window="), f->config.window);
-    to = vmti_put_text(vmti_put_text(to, ";scope="), scopes[f->config.scope]);
+    to = vmti_put_text(vmti_put_text(to, ";scope="), vmti_scope_name(f->config.scope));
     to = vmti_put_text(vmti_put_text(to, ";writes="), f->config.track_writes ? "1" : "0");
     to = vmti_put_text(to, added < 0 ? ";preload=-1" : ";preload=");
     if (added >= 0)

@@ -124,7 +124,8 @@ VMTI_HIDDEN void vmti_child_exec(struct vmti_catcher *c, struct vmti_thread *t);
 /* Before and after a call that sets masks or handlers, or waits: keeps SIGSEGV out of masks, and the program's view right. */
 VMTI_HIDDEN void vmti_signals_before(struct vmti_catcher *c, struct vmti_thread *t);
 VMTI_HIDDEN void vmti_signals_after(struct vmti_catcher *c, struct vmti_thread *t, int64_t result);
-/* Of a stopped thread, when it is attached and before it is let go. */
+/* Keeps SIGSEGV out of the mask of a stopped thread, when it is attached or has set one; gives it back before the thread is
+ * let go. */
 VMTI_HIDDEN void vmti_signals_take_mask(struct vmti_thread *t);
 VMTI_HIDDEN void vmti_signals_give_mask_back(struct vmti_region *r, struct vmti_thread *t);
 /* A new child has its parent's, or copies of them; child->clone_flags say. False: no memory. */

@@ -3,6 +3,7 @@
 #include "proc.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "../harness/os.h"
 
@@ -62,6 +63,20 @@ const char *vmti_proc_after_name(const char *stat, long bytes)
     while (bytes > 0 && stat[bytes - 1] != ')')
         bytes--;
     return bytes > 0 ? stat + bytes : "";
+}
+
+const char *vmti_proc_line(const char *text, const char *key)
+{
+    size_t n = strlen(key);
+    for (const char *line = text; *line; line++) {
+        if (strncmp(line, key, n) == 0)
+            return line + n;
+        while (*line && *line != '\n')
+            line++;
+        if (!*line)
+            break;
+    }
+    return NULL;
 }
 
 bool vmti_proc_number(const char **at, int64_t *number)

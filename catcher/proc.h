@@ -40,6 +40,9 @@ VMTI_HIDDEN long vmti_proc_each(const char *folder, long (*each)(void *context, 
 /* The text after the last ')' of a line of proc_pid_stat(5): " S 1 …"; the name before it may hold anything. */
 VMTI_HIDDEN const char *vmti_proc_after_name(const char *stat, long bytes);
 
+/* What follows `key` at the beginning of a line; NULL: there is no such line. */
+VMTI_HIDDEN const char *vmti_proc_line(const char *text, const char *key);
+
 /* Takes a decimal number, and what is not a digit before it, from *at. False: there is none. */
 VMTI_HIDDEN bool vmti_proc_number(const char **at, int64_t *number);
 

@@ -91,7 +91,8 @@ void vmti_signals_default_action(struct vmti_region *r, struct vmti_thread *t)
 
 /* ------------------------------------------------------------------------------------------- masks */
 
-static void clear_in_kernel(struct vmti_thread *t)
+/* One that is pending comes to its stop then, and is kept there: see delivery.c. */
+void vmti_signals_take_mask(struct vmti_thread *t)
 {
     uint64_t mask;
     if (vmti_ptrace_get_mask(t->tid, &mask) || !(mask & VMTI_SIGSEGV_BIT))
@@ -99,11 +100,6 @@ static void clear_in_kernel(struct vmti_thread *t)
     t->signals.segv_blocked = true;
     mask &= ~VMTI_SIGSEGV_BIT;
     vmti_ptrace_set_mask(t->tid, &mask);
-}
-
-void vmti_signals_take_mask(struct vmti_thread *t)
-{
-    clear_in_kernel(t); /* one that is pending comes to its stop, and is kept there: see delivery.c */
 }
 
 void vmti_signals_give_mask_back(struct vmti_region *r, struct vmti_thread *t)
@@ -230,7 +226,7 @@ static void show_pending(struct vmti_region *r, struct vmti_thread *t)
 
 static void mask_set(struct vmti_region *r, struct vmti_thread *t)
 {
-    clear_in_kernel(t);
+    vmti_signals_take_mask(t);
     if (!t->signals.segv_blocked && vmti_signals_kept(r, t))
         offer(t);
 }

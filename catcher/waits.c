@@ -44,11 +44,9 @@ static long is_tracee(void *context, pid_t pid)
     int64_t tracer = 0;
     if (pid == search->r->pid || vmti_proc_read(pid, 0, "/status", status, sizeof status) <= 0)
         return 0;
-    for (const char *line = status; *line; line++)
-        if (line[0] == '\n' && line[1] == 'T' && line[2] == 'r' && line[3] == 'a') { /* TracerPid */
-            vmti_proc_number(&line, &tracer);
-            break;
-        }
+    const char *line = vmti_proc_line(status, "TracerPid:");
+    if (!line || !vmti_proc_number(&line, &tracer))
+        return 0;
     return tracer && vmti_thread_find(search->r, (pid_t)tracer) != NULL;
 }
 
