@@ -150,9 +150,8 @@ VMTI_HIDDEN void vmti_undo_interruption(struct vmti_thread *t);
 
 /* ---- waits.c */
 
-/* Before and after wait4 and waitid: they do not see the catcher. */
-VMTI_HIDDEN void vmti_waits_before(struct vmti_catcher *c, struct vmti_thread *t);
-VMTI_HIDDEN void vmti_waits_after(struct vmti_thread *t);
+/* Would the wait4 or waitid that t is about to make find no child but the catcher? */
+VMTI_HIDDEN bool vmti_waits_has_no_child(struct vmti_catcher *c, const struct vmti_thread *t);
 
 /* ---- storm.c */
 

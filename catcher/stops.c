@@ -57,25 +57,23 @@ static bool is_own_call(struct vmti_region *r, const struct vmti_call *call)
     }
 }
 
-/* A call that the walk cannot make safe does not run. */
-static void refuse(struct vmti_catcher *c, struct vmti_thread *t)
+/* The call that the thread is about to make does not run: at its exit it gives t->refused. */
+static void skip_call(struct vmti_thread *t)
 {
     vmti_regs regs;
     if (vmti_ptrace_get_regs(t->tid, &regs))
         return;
     vmti_regs_skip_call(&regs);
     vmti_ptrace_set_regs(t->tid, &regs);
-    c->r->counts.refused_calls++;
 }
 
-static void give_refusal(struct vmti_catcher *c, struct vmti_thread *t)
+static void give_refusal(struct vmti_thread *t)
 {
     vmti_regs regs;
-    if (!vmti_ptrace_get_regs(t->tid, &regs)) {
-        vmti_regs_set_result(&regs, t->refused);
-        vmti_ptrace_set_regs(t->tid, &regs);
-    }
-    vmti_unpin_all(c->r, t, t->refused);
+    if (vmti_ptrace_get_regs(t->tid, &regs))
+        return;
+    vmti_regs_set_result(&regs, t->refused);
+    vmti_ptrace_set_regs(t->tid, &regs);
 }
 
 /* False: the thread has been let go. */
@@ -112,8 +110,9 @@ static bool enter(struct vmti_catcher *c, struct vmti_thread *t, const struct pt
     }
     if (t->row->pointers && vmti_walk_call(r, t, &t->call, t->row))
         r->counts.syscalls_walked++;
-    if (t->refused) {
-        refuse(c, t);
+    if (t->refused) { /* the walk cannot make it safe */
+        r->counts.refused_calls++;
+        skip_call(t);
         return true;
     }
     if (t->row->effect)
@@ -122,14 +121,16 @@ static bool enter(struct vmti_catcher *c, struct vmti_thread *t, const struct pt
         vmti_note_pinned(r, t);
     vmti_signals_before(c, t);
     t->signals.rerunning = false;
-    if (t->row->effect == VMTI_EFFECT_CLONE)
+    if (t->row->effect == VMTI_EFFECT_CLONE) {
         vmti_child_before(c, t);
-    else if (t->row->effect == VMTI_EFFECT_WAIT)
-        vmti_waits_before(c, t);
-    else if (t->row->effect == VMTI_EFFECT_EXEC)
+    } else if (t->row->effect == VMTI_EFFECT_WAIT && vmti_waits_has_no_child(c, t)) {
+        t->refused = -ECHILD;
+        skip_call(t);
+    } else if (t->row->effect == VMTI_EFFECT_EXEC) {
         vmti_follow_exec_before(c, t);
-    else if (t->row->effect == VMTI_EFFECT_PTRACE)
+    } else if (t->row->effect == VMTI_EFFECT_PTRACE) {
         return !vmti_child_before_traceme(c, t);
+    }
     return true;
 }
 
@@ -141,15 +142,14 @@ static void leave(struct vmti_catcher *c, struct vmti_thread *t, int64_t result)
     if (!t->row)
         return;
     if (t->refused) {
-        give_refusal(c, t);
+        give_refusal(t);
+        vmti_unpin_all(c->r, t, t->refused);
         return;
     }
     /* What these read and write of the program's memory is pinned still. */
     vmti_signals_after(c, t, result);
     if (t->row->effect == VMTI_EFFECT_SCHED_GETAFFINITY || t->row->effect == VMTI_EFFECT_SCHED_SETAFFINITY)
         vmti_affinity_after(c, t, result);
-    if (t->row->effect == VMTI_EFFECT_WAIT)
-        vmti_waits_after(t);
     vmti_unpin_all(c->r, t, result);
     vmti_child_gone_on(c, t);
     if (t->exec_room)

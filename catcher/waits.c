@@ -5,8 +5,6 @@
  */
 #include "internal.h"
 
-#include <errno.h>
-
 #include "proc.h"
 
 #ifndef __WALL
@@ -68,28 +66,14 @@ static bool has_others(struct search *search)
     return vmti_proc_each("/proc", is_tracee, search) != 0;
 }
 
-void vmti_waits_before(struct vmti_catcher *c, struct vmti_thread *t)
+bool vmti_waits_has_no_child(struct vmti_catcher *c, const struct vmti_thread *t)
 {
     enum { WAITID_P_ALL = 0 };
     bool waitid = t->call.nr == SYS_waitid;
     uint64_t options = t->call.args[waitid ? 3 : 2];
     bool any = waitid ? (int)t->call.args[0] == WAITID_P_ALL : (int)t->call.args[0] == -1;
-    vmti_regs regs;
     if (!any || !(options & ((uint32_t)__WALL | (uint32_t)__WCLONE)) || t->other_process)
-        return;
+        return false;
     struct search search = {c->r, options & __WNOTHREAD ? t->tid : 0, options & __WALL};
-    if (has_others(&search) || vmti_ptrace_get_regs(t->tid, &regs))
-        return;
-    vmti_regs_skip_call(&regs);
-    t->no_child = !vmti_ptrace_set_regs(t->tid, &regs);
-}
-
-void vmti_waits_after(struct vmti_thread *t)
-{
-    vmti_regs regs;
-    if (!t->no_child || vmti_ptrace_get_regs(t->tid, &regs))
-        return;
-    t->no_child = false;
-    vmti_regs_set_result(&regs, -ECHILD);
-    vmti_ptrace_set_regs(t->tid, &regs);
+    return !has_others(&search);
 }

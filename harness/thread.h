@@ -40,7 +40,6 @@ struct vmti_thread {
     bool suspends;          /* its vfork child is not traced: nothing is closed until it goes on */
     uint64_t clone_flags;   /* of the child that it is making, or that it was made with */
     struct vmti_signals signals;
-    bool no_child;          /* its wait is answered with ECHILD: see waits.c */
     int alarm;              /* descriptor by which it hears of the catcher's death, plus 1: see alarm.c */
     uint8_t state;          /* of the catcher: enum vmti_thread_state in catcher.h */
     uintptr_t tls;          /* thread pointer, when the thread was first seen */
