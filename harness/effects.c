@@ -140,13 +140,25 @@ void vmti_adopt_unknown(struct vmti_region *r, uintptr_t start, uintptr_t end)
     }
 }
 
-static void after_brk(struct vmti_region *r, int64_t result)
+/* effect[0], effect[1]: what the heap loses, if the call succeeds. */
+static void before_brk(struct vmti_region *r, struct vmti_thread *t)
+{
+    uintptr_t end = t->call.args[0];
+    t->effect[0] = t->effect[1] = 0;
+    if (end < r->brk_start || page_up(end) >= page_up(r->brk))
+        return; /* grows, or asks only, or is refused */
+    t->effect[0] = page_up(end);
+    t->effect[1] = page_up(r->brk);
+    begin_to_forget(r, t->effect[0], t->effect[1]);
+}
+
+static void after_brk(struct vmti_region *r, struct vmti_thread *t, int64_t result)
 {
     uintptr_t before = page_up(r->brk), after = page_up((uintptr_t)result);
+    if (t->effect[1])
+        end_forgetting(r, t->effect[0], t->effect[1], after <= t->effect[0]);
     if (after > before)
         vmti_adopt_heap(r, before, after, PROT_READ | PROT_WRITE);
-    else if (after < before)
-        vmti_forget(r, after, before);
     r->brk = (uintptr_t)result;
 }
 
@@ -495,6 +507,9 @@ void vmti_effect_before(struct vmti_region *r, struct vmti_thread *t)
         if (t->call.args[3] & MAP_FIXED)
             begin_to_forget(r, page_down(t->call.args[0]), page_up(t->call.args[0] + t->call.args[1]));
         break;
+    case VMTI_EFFECT_BRK:
+        before_brk(r, t);
+        break;
     case VMTI_EFFECT_MUNMAP:
         begin_to_forget(r, page_down(t->call.args[0]), page_up(t->call.args[0] + t->call.args[1]));
         break;
@@ -550,7 +565,7 @@ void vmti_effect_after(struct vmti_region *r, struct vmti_thread *t, int64_t res
     uintptr_t start = page_down(t->call.args[0]), end = page_up(t->call.args[0] + t->call.args[1]);
     switch (t->row->effect) {
     case VMTI_EFFECT_BRK:
-        after_brk(r, result); /* returns the end of the heap, changed or not (mm/mmap.c) */
+        after_brk(r, t, result); /* returns the end of the heap, changed or not (mm/mmap.c) */
         break;
     case VMTI_EFFECT_MMAP:
         if (t->call.args[3] & MAP_FIXED) {

@@ -14,6 +14,9 @@ enum vmti_fault vmti_fault(struct vmti_region *r, struct vmti_thread *t, uintptr
     uint64_t page = address >> VMTI_PAGE_SHIFT;
     uintptr_t start = address & ~(VMTI_PAGE_SIZE - 1);
     uint32_t word = vmti_dir_get(page);
+    /* Everything was opened when the region was lost, as far as that went. */
+    if (vmti_unlikely(atomic_load_explicit(&r->state, memory_order_relaxed) == VMTI_LOST))
+        return r->let_go_at > t->resumed_at ? VMTI_FAULT_OURS : VMTI_FAULT_FOREIGN;
     /* Pages have been let go since the thread was last seen, and it may have faulted on one before that. */
     if (!(word & VMTI_DIR_TRACKED) && r->let_go_at > t->resumed_at)
         return VMTI_FAULT_OURS;

@@ -56,6 +56,8 @@ static void scan_map(void *context, const struct vmti_map *map)
     /* The brk heap is the allocator's, whether or not all of it has been handed out. */
     if (map->brk_heap && !vmti_dir_set(first, end - 1, VMTI_DIR_HEAP, VMTI_DIR_HEAP))
         scan->no_memory = true;
+    if (map->brk_heap && !scan->region->brk_start)
+        scan->region->brk_start = map->start;
     if (!map->anonymous)
         clear_notes(first, end, VMTI_DIR_HEAP);
     if (map->is_private && !map->special)
@@ -83,6 +85,8 @@ int vmti_region_close_pages(struct vmti_region *r)
         return r->error = -EINVAL;
     r->error_step = VMTI_STEP_NONE;
     r->brk = (uintptr_t)vmti_sys(SYS_brk, 0, 0, 0, 0, 0, 0);
+    if (!r->brk_start)
+        r->brk_start = r->brk;
     for (struct vmti_thread *t = r->threads; t; t = t->hh.next) {
         /* The kernel writes to the rseq area and to the tid word of pthreads, and reads the robust list, without a
          * system call that we could walk. They lie around the thread pointer (glibc: struct pthread, from the thread

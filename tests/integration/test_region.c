@@ -744,6 +744,62 @@ static void death_of_the_catcher_is_told(void **state)
     free(p);
 }
 
+static sigjmp_buf after_own_fault;
+
+static void leave_fault(int signal)
+{
+    (void)signal;
+    siglongjmp(after_own_fault, 1);
+}
+
+/* Splits a mapping of its own until no mapping more is allowed, and then touches a closed page between closed ones. */
+static int go_on_without_mappings(char *p, size_t limit)
+{
+    char *own = mmap(NULL, 2 * (limit + 1) * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (own == MAP_FAILED)
+        return 2;
+    char *fixed = own;
+    own += 2 * PAGE;
+    mprotect(fixed, PAGE, PROT_READ); /* a mapping by itself: to open it takes no other */
+    vmt_track(fixed, PAGE, NULL);
+    begin_heap(8);
+    for (size_t i = 0; i < limit && !mprotect(own + 2 * i * PAGE, PAGE, PROT_READ); i++)
+        ;
+    p[20 * PAGE] = 2; /* no mapping for it: the region is lost */
+    signal(SIGSEGV, leave_fault);
+    if (!sigsetjmp(after_own_fault, 1)) {
+        *fixed = 2; /* the program's own fault, as ever */
+        return 3;
+    }
+    p[30 * PAGE] = 2;
+    if (vmt_end(NULL) != -ENOMEM || !strstr(vmt_error_text(), "max_map_count"))
+        return 4;
+    return p[20 * PAGE] == 2 && p[30 * PAGE] == 2 ? 0 : 5;
+}
+
+static void a_lost_region_lets_the_program_go_on(void **state)
+{
+    (void)state;
+    size_t limit = 0;
+    FILE *file = fopen("/proc/sys/vm/max_map_count", "r");
+    if (!file || fscanf(file, "%zu", &limit) != 1)
+        limit = 0;
+    if (file)
+        fclose(file);
+    if (!limit || limit > 200000)
+        skip(); /* would take long */
+    char *p = new_pages(40);
+    pid_t child = fork();
+    if (!child) {
+        alarm(60);
+        _exit(go_on_without_mappings(p, limit));
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    free(p);
+}
+
 static atomic_bool calls_enough;
 
 static void *make_calls(void *unused)
@@ -797,6 +853,7 @@ int main(void)
         cmocka_unit_test(calls_without_a_row_are_named_once),
         cmocka_unit_test(another_tracer_is_named),
         cmocka_unit_test(death_of_the_catcher_is_told),
+        cmocka_unit_test(a_lost_region_lets_the_program_go_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

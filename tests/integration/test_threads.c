@@ -69,17 +69,22 @@ struct counted {
 
 static const char *trace_file; /* NULL: in memory */
 
-static struct counted count_sweeps(vmt_threads threads, bool disturbed, bool calls, bool writes, uint64_t window)
+static void prepare_other(char *pages, bool calls)
 {
-    char *heap = aligned_alloc(PAGE, (OWN + OTHER) * PAGE);
-    pthread_t thread;
-    memset(heap, 1, (OWN + OTHER) * PAGE);
-    other.pages = heap + OWN * PAGE;
+    other.pages = pages;
     other.calls = calls;
     atomic_store(&other.stop, false);
     atomic_store(&other.stopped, false);
     atomic_store(&other.leave, false);
     atomic_store(&other.rounds, 0);
+}
+
+static struct counted count_sweeps(vmt_threads threads, bool disturbed, bool calls, bool writes, uint64_t window)
+{
+    char *heap = aligned_alloc(PAGE, (OWN + OTHER) * PAGE);
+    pthread_t thread;
+    memset(heap, 1, (OWN + OTHER) * PAGE);
+    prepare_other(heap + OWN * PAGE, calls);
     vmt_config config = config_for(VMT_SCOPE_HEAP, window);
     config.threads = threads;
     config.track_writes = writes;
@@ -285,6 +290,39 @@ static void touches_are_told_by_thread(void **state)
 
 /* ------------------------------------------------------------------------------------------- the option */
 
+/* The heap's end goes up and down. The kernel has taken pages back before the call has returned, and meanwhile another
+ * thread's touches evict. */
+static void heap_shrinks_beside_evictions(void **state)
+{
+    (void)state;
+    enum { GROWN = 24, TIMES = 1000 };
+    pthread_t thread;
+    vmt_report *report;
+    bool refused = false;
+    char *heap = aligned_alloc(PAGE, OTHER * PAGE);
+    vmt_config config = config_for(VMT_SCOPE_HEAP, WINDOW);
+    prepare_other(heap, false);
+    pthread_create(&thread, NULL, disturb, NULL);
+    begin(&config);
+    for (int i = 0; i < TIMES && !refused; i++) {
+        volatile char *p = sbrk(GROWN * PAGE);
+        refused = p == (void *)-1;
+        for (int j = 0; !refused && j < GROWN; j++)
+            p[j * PAGE] = 1;
+        refused = refused || sbrk(-GROWN * PAGE) == (void *)-1;
+    }
+    int error = vmt_end(&report);
+    atomic_store(&other.stop, true);
+    atomic_store(&other.leave, true);
+    pthread_join(thread, NULL);
+    if (error)
+        fail_msg("vmt_end: %s", vmt_error_text());
+    assert_false(refused);
+    assert_true(vmt_report_touches(report) >= (uint64_t)TIMES * GROWN);
+    vmt_report_free(report);
+    free(heap);
+}
+
 static void option_is_read_and_checked(void **state)
 {
     (void)state;
@@ -315,6 +353,7 @@ int main(void)
         cmocka_unit_test(trace_has_one_thread),
         cmocka_unit_test(pages_in_common_lose_nothing),
         cmocka_unit_test(touches_are_told_by_thread),
+        cmocka_unit_test(heap_shrinks_beside_evictions),
         cmocka_unit_test(option_is_read_and_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
