@@ -188,6 +188,8 @@ static void after_mmap(struct vmti_region *r, struct vmti_thread *t, int64_t res
 static void before_mremap(struct vmti_region *r, struct vmti_thread *t)
 {
     uintptr_t start = page_down(t->call.args[0]), end = page_up(start + t->call.args[1]);
+    if (t->call.args[3] & MREMAP_FIXED)
+        begin_to_forget(r, page_down(t->call.args[4]), page_up(t->call.args[4] + t->call.args[2]));
     t->effect[0] = vmti_any_tracked(start, end);
     if (!t->effect[0])
         return;
@@ -200,13 +202,20 @@ static void before_mremap(struct vmti_region *r, struct vmti_thread *t)
         page += length;
 }
 
+static bool is_mapped(uintptr_t page)
+{
+    unsigned char resident;
+    return !vmti_sys(SYS_mincore, page, VMTI_PAGE_SIZE, &resident, 0, 0, 0);
+}
+
 /* The pages of a range that was moved are at their new place what they were at the old one: several mappings can be moved
- * at once (Linux 6.17: mm/mremap.c, remap_move), with what was not mapped between them. */
+ * at once (Linux 6.17: mm/mremap.c, remap_move), with what was not mapped between them. Where another thread has mapped
+ * something at the old place since, what was there is not known any more, but it was of the kind of the rest. */
 static void move_words(struct vmti_region *r, uintptr_t from, uintptr_t to, uintptr_t bytes, uint32_t otherwise)
 {
     for (uintptr_t at = 0; at < bytes; at += VMTI_PAGE_SIZE) {
         uint32_t word = vmti_dir_get((from + at) >> VMTI_PAGE_SHIFT);
-        if (word && !(word & VMTI_DIR_LEAVING)) /* something else has been mapped there since */
+        if (word ? !(word & VMTI_DIR_LEAVING) : is_mapped(to + at))
             word = otherwise;
         set_words(r, to + at, to + at + VMTI_PAGE_SIZE, ~VMTI_DIR_OWNER, word & ~VMTI_DIR_LEAVING);
     }
@@ -216,8 +225,11 @@ static void after_mremap(struct vmti_region *r, struct vmti_thread *t, int64_t r
 {
     uintptr_t old_start = page_down(t->call.args[0]), old_end = page_up(old_start + t->call.args[1]);
     if (result < 0) {
-        if (t->call.args[3] & MREMAP_FIXED)
-            forget_unmapped(r, page_down(t->call.args[4]), page_up(t->call.args[4] + t->call.args[2]));
+        if (t->call.args[3] & MREMAP_FIXED) {
+            uintptr_t target = page_down(t->call.args[4]), target_end = page_up(t->call.args[4] + t->call.args[2]);
+            forget_unmapped(r, target, target_end);
+            end_forgetting(r, target, target_end, false);
+        }
         if (t->effect[0]) {
             forget_unmapped(r, old_start, old_end);
             end_forgetting(r, old_start, old_end, false);
@@ -226,8 +238,10 @@ static void after_mremap(struct vmti_region *r, struct vmti_thread *t, int64_t r
     }
     uintptr_t start = (uintptr_t)result, end = page_up(start + t->call.args[2]);
     bool moved = start != old_start;
+    if (t->call.args[3] & MREMAP_FIXED)
+        end_forgetting(r, start, end, true);
     if (moved && vmti_any_tracked(start, end))
-        vmti_forget(r, start, end); /* MREMAP_FIXED replaced what was there */
+        vmti_forget(r, start, end); /* by an unmapping whose end has not been seen yet */
     if (!t->effect[0])
         return;
     uintptr_t kept = old_end - old_start < end - start ? old_end - old_start : end - start;

@@ -323,6 +323,54 @@ static void heap_shrinks_beside_evictions(void **state)
     free(heap);
 }
 
+static void *map_and_unmap(void *none)
+{
+    (void)none;
+    while (!atomic_load(&other.stop)) {
+        void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        munmap(page, PAGE);
+    }
+    return NULL;
+}
+
+/* A page goes away and comes back. Before its moves have returned, other threads evict it, and map something where it was. */
+static void pages_move_beside_evictions(void **state)
+{
+    (void)state;
+    enum { MOVED = 4, TIMES = 1500 };
+    pthread_t thread, mapping;
+    vmt_report *report;
+    bool refused = false;
+    char *heap = aligned_alloc(PAGE, (MOVED + OTHER) * PAGE);
+    vmt_config config = config_for(VMT_SCOPE_HEAP, WINDOW);
+    memset(heap, 0, (MOVED + OTHER) * PAGE);
+    prepare_other(heap + MOVED * PAGE, false);
+    pthread_create(&thread, NULL, disturb, NULL);
+    pthread_create(&mapping, NULL, map_and_unmap, NULL);
+    begin(&config);
+    for (int i = 0; i < TIMES && !refused; i++) {
+        char *p = heap + i % MOVED * PAGE;
+        char *q = mremap(p, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL);
+        refused = q == MAP_FAILED;
+        if (refused)
+            break;
+        *p = 1;
+        refused = *q != i / MOVED % 100 || mremap(q, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, p) != p;
+        *p = (char)((*p + 1) % 100);
+    }
+    int error = vmt_end(&report);
+    atomic_store(&other.stop, true);
+    atomic_store(&other.leave, true);
+    pthread_join(thread, NULL);
+    pthread_join(mapping, NULL);
+    if (error)
+        fail_msg("vmt_end: %s", vmt_error_text());
+    assert_false(refused);
+    assert_true(vmt_report_touches(report) >= TIMES);
+    vmt_report_free(report);
+    free(heap);
+}
+
 static void option_is_read_and_checked(void **state)
 {
     (void)state;
@@ -354,6 +402,7 @@ int main(void)
         cmocka_unit_test(pages_in_common_lose_nothing),
         cmocka_unit_test(touches_are_told_by_thread),
         cmocka_unit_test(heap_shrinks_beside_evictions),
+        cmocka_unit_test(pages_move_beside_evictions),
         cmocka_unit_test(option_is_read_and_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
