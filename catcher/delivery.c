@@ -62,13 +62,13 @@ static void open_frame(struct vmti_catcher *c, struct vmti_thread *t)
 
 /*
  * The handler's frame holds the mask that its return restores, and the program may look at it; the kernel's mask lacks
- * SIGSEGV. So the thread stops once more when the frame is written: single-stepped into a handler, it does before its first
+ * our own signals. So the thread stops once more when the frame is written: single-stepped into a handler, it does before its first
  * instruction (arch/x86/kernel/signal.c, signal_setup_done). If there is no handler after all, a system call instead
  * would go by unseen: PTRACE_SYSEMU_SINGLESTEP stops at it too, and does not make it.
  */
-static void resume_to_frame(struct vmti_catcher *c, struct vmti_thread *t, int signal)
+static void resume_to_frame(struct vmti_catcher *c, struct vmti_thread *t, int signal, uint64_t blocked)
 {
-    t->signals.patching_frame = true;
+    t->signals.frame_blocked = blocked;
     t->resumed_at = c->r->changes;
     t->state = VMTI_T_RUNNING;
     vmti_ptrace(PTRACE_SYSEMU_SINGLESTEP, t->tid, 0, (uintptr_t)signal);
@@ -77,7 +77,8 @@ static void resume_to_frame(struct vmti_catcher *c, struct vmti_thread *t, int s
 bool vmti_handler_stop(struct vmti_thread *t, int signal, int event)
 {
     vmti_regs regs;
-    t->signals.patching_frame = false;
+    uint64_t blocked = t->signals.frame_blocked;
+    t->signals.frame_blocked = 0;
     if (event || vmti_ptrace_get_regs(t->tid, &regs))
         return false;
     if (signal == (SIGTRAP | 0x80)) {
@@ -87,7 +88,7 @@ bool vmti_handler_stop(struct vmti_thread *t, int signal, int event)
         uintptr_t at = vmti_regs_sp(&regs) + VMTI_SIGFRAME_MASK;
         uint64_t mask;
         if (vmti_program_read(t->tid, &mask, at, sizeof mask)) {
-            mask |= VMTI_SIGSEGV_BIT;
+            mask |= blocked;
             vmti_program_write(t->tid, at, &mask, sizeof mask);
         }
     } else {
@@ -99,17 +100,22 @@ bool vmti_handler_stop(struct vmti_thread *t, int signal, int event)
 
 /* ------------------------------------------------------------------------------------------- delivery */
 
-/* Does the program believe that the thread blocks SIGSEGV at this moment? */
-static bool blocks_segv(const struct vmti_signals *s)
+/* Which of our own signals does the program believe that the thread blocks at this moment? */
+static uint64_t blocks_now(const struct vmti_signals *s)
 {
-    return s->wait_mask ? s->wait_blocks_segv : s->segv_blocked;
+    return s->wait_mask ? s->wait_blocked : s->blocked;
+}
+
+static bool blocks(const struct vmti_signals *s, int signal)
+{
+    return blocks_now(s) & vmti_signal_bit(signal);
 }
 
 static void deliver(struct vmti_catcher *c, struct vmti_thread *t, int signal)
 {
     struct vmti_signals *s = &t->signals;
     struct vmti_sigaction *action = &s->actions->of[signal - 1];
-    if (signal != SIGSEGV && vmti_action_has_handler(action) && vmti_storm_puts_off(c, t, signal))
+    if (!vmti_is_own_signal(signal) && vmti_action_has_handler(action) && vmti_storm_puts_off(c, t, signal))
         return;
     vmti_storm_let_in(c, t);
     redo_interruption(t);
@@ -119,26 +125,27 @@ static void deliver(struct vmti_catcher *c, struct vmti_thread *t, int signal)
         return;
     }
     open_frame(c, t);
-    bool was_blocked = s->segv_blocked;
-    s->segv_blocked = blocks_segv(s) || (action->mask & VMTI_SIGSEGV_BIT) ||
-                      (signal == SIGSEGV && !(action->flags & SA_NODEFER));
+    uint64_t before = s->blocked;
+    s->blocked = blocks_now(s) | (action->mask & VMTI_OWN_MASK);
+    if (vmti_is_own_signal(signal) && !(action->flags & SA_NODEFER))
+        s->blocked |= vmti_signal_bit(signal);
     s->wait_mask = false; /* the handler returns to the thread's own */
     /* The kernel does it too (kernel/signal.c, get_signal); for the net, the net. */
-    if ((action->flags & SA_RESETHAND) && !(signal == SIGSEGV && s->actions == &c->r->actions))
+    if ((action->flags & SA_RESETHAND) && !(vmti_is_own_signal(signal) && s->actions == &c->r->actions))
         action->handler = (uint64_t)SIG_DFL;
-    if (was_blocked)
-        resume_to_frame(c, t, signal);
+    if (before)
+        resume_to_frame(c, t, signal, before);
     else
         vmti_thread_resume(c, t, signal);
 }
 
-/* ------------------------------------------------------------------------------------------- SIGSEGV */
+/* ------------------------------------------------------------------------------------------- our own signals */
 
 /* A thread of P that does not block it takes what was sent to P. */
-static struct vmti_thread *find_taker(struct vmti_region *r)
+static struct vmti_thread *find_taker(struct vmti_region *r, int signal)
 {
     for (struct vmti_thread *t = r->threads; t; t = t->hh.next)
-        if (t->signals.actions == &r->actions && !t->other_process && !blocks_segv(&t->signals))
+        if (t->signals.actions == &r->actions && !t->other_process && !blocks(&t->signals, signal))
             return t;
     return NULL;
 }
@@ -147,65 +154,67 @@ static struct vmti_thread *find_taker(struct vmti_region *r)
  * One that was sent, and that the program believes to block. The kernel does not, for a fault meanwhile would reset the
  * action; so the catcher keeps it until the program takes it: see signals.c.
  */
-static void keep(struct vmti_catcher *c, struct vmti_thread *t, const siginfo_t *info)
+static void keep(struct vmti_catcher *c, struct vmti_thread *t, int signal, const siginfo_t *info)
 {
     struct vmti_region *r = c->r;
     struct vmti_signals *s = &t->signals;
+    int i = vmti_own_index(signal);
     bool to_process = info->si_code != SI_TKILL && s->actions == &r->actions;
-    struct vmti_thread *taker = to_process ? find_taker(r) : NULL;
+    struct vmti_thread *taker = to_process ? find_taker(r, signal) : NULL;
     vmti_undo_interruption(t);
-    if (!vmti_signals_kept(r, t)) { /* a queue takes one of a kind */
-        struct vmti_kept *kept = taker ? &taker->signals.kept : to_process ? &r->kept : &s->kept;
+    if (!vmti_signals_kept(r, t, signal)) { /* a queue takes one of a kind */
+        struct vmti_kept *kept = taker ? &taker->signals.kept[i] : to_process ? &r->kept[i] : &s->kept[i];
         kept->has = true;
         kept->info = *info;
         if (taker)
-            vmti_sys(SYS_tkill, taker->tid, SIGSEGV, 0, 0, 0, 0);
+            vmti_sys(SYS_tkill, taker->tid, signal, 0, 0, 0, 0);
     }
     vmti_thread_resume(c, t, 0);
 }
 
 /* One that was sent now reaches the program: if it was kept, as it was. */
-static void deliver_sent(struct vmti_catcher *c, struct vmti_thread *t)
+static void deliver_sent(struct vmti_catcher *c, struct vmti_thread *t, int signal)
 {
-    struct vmti_kept *kept = vmti_signals_kept(c->r, t);
+    struct vmti_kept *kept = vmti_signals_kept(c->r, t, signal);
     if (kept) {
         kept->has = false;
         vmti_ptrace(PTRACE_SETSIGINFO, t->tid, 0, (uintptr_t)&kept->info);
     }
-    deliver(c, t, SIGSEGV);
+    deliver(c, t, signal);
 }
 
-static void segv_stop(struct vmti_catcher *c, struct vmti_thread *t)
+static void own_signal_stop(struct vmti_catcher *c, struct vmti_thread *t, int signal)
 {
     struct vmti_signals *s = &t->signals;
+    const struct vmti_sigaction *action = &s->actions->of[signal - 1];
     siginfo_t info;
     if (vmti_ptrace_get_siginfo(t->tid, &info))
         return; /* dead; wait tells */
     bool sent = info.si_code <= 0;
-    if (!sent && (info.si_code == SEGV_MAPERR || info.si_code == SEGV_ACCERR) &&
+    if (!sent && signal == SIGSEGV && (info.si_code == SEGV_MAPERR || info.si_code == SEGV_ACCERR) &&
         vmti_fault(c->r, t, (uintptr_t)info.si_addr) == VMTI_FAULT_OURS) {
         vmti_thread_resume(c, t, 0);
-    } else if (sent && blocks_segv(s)) {
-        keep(c, t, &info);
-    } else if (sent && vmti_action_ignores(SIGSEGV, &s->actions->of[SIGSEGV - 1])) {
+    } else if (sent && blocks(s, signal)) {
+        keep(c, t, signal, &info);
+    } else if (sent && vmti_action_ignores(signal, action)) {
         vmti_undo_interruption(t);
         vmti_thread_resume(c, t, 0);
     } else if (sent) {
-        deliver_sent(c, t);
-    } else if (!s->dying && (blocks_segv(s) || !vmti_action_has_handler(&s->actions->of[SIGSEGV - 1]))) {
-        /* The program does not survive this: it faults again, and finds the default action. */
+        deliver_sent(c, t, signal);
+    } else if (!s->dying && (blocks(s, signal) || !vmti_action_has_handler(action))) {
+        /* The program does not survive this: it faults again, or is sent it again, and finds the default action. */
         s->dying = true;
-        vmti_signals_default_action(c->r, t);
-        vmti_thread_resume(c, t, 0);
+        vmti_signals_default_action(c->r, t, signal);
+        vmti_thread_resume(c, t, signal == SIGSEGV ? 0 : signal);
     } else {
-        deliver(c, t, SIGSEGV);
+        deliver(c, t, signal);
     }
 }
 
 void vmti_signal_stop(struct vmti_catcher *c, struct vmti_thread *t, int signal)
 {
-    if (signal == SIGSEGV) {
-        segv_stop(c, t);
+    if (vmti_is_own_signal(signal)) {
+        own_signal_stop(c, t, signal);
     } else if (vmti_action_ignores(signal, &t->signals.actions->of[signal - 1])) {
         vmti_undo_interruption(t);
         vmti_thread_resume(c, t, 0);

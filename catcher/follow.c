@@ -92,9 +92,9 @@ void vmti_follow_copy(struct vmti_thread *t, const vmti_regs *regs)
         vmti_ptrace_get_mask(t->tid, &context.mask))
         return;
     uintptr_t place = (vmti_regs_sp(regs) - RED_ZONE - sizeof context) & ~(uintptr_t)15;
-    /* A signal would find the child on our stack. SIGSEGV is blocked as the program has it: so it is what the new
+    /* A signal would find the child on our stack. Our own are blocked as the program has them: so it is what the new
      * catcher takes for the program's wish. */
-    uint64_t mask = ~VMTI_SIGSEGV_BIT | (context.mask & VMTI_SIGSEGV_BIT);
+    uint64_t mask = ~VMTI_OWN_MASK | (context.mask & VMTI_OWN_MASK);
     vmti_regs start = *regs;
     vmti_regs_set_start(&start, (uintptr_t)vmti_follow_stub, place);
     if (!vmti_program_write(t->tid, place, &context, sizeof context) || vmti_ptrace_set_mask(t->tid, &mask))

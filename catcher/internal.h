@@ -121,20 +121,20 @@ VMTI_HIDDEN void vmti_child_exec(struct vmti_catcher *c, struct vmti_thread *t);
 
 /* ---- signals.c */
 
-/* Before and after a call that sets masks or handlers, or waits: keeps SIGSEGV out of masks, and the program's view right. */
+/* Before and after a call that sets masks or handlers, or waits: keeps our own signals out of masks, and the program's view right. */
 VMTI_HIDDEN void vmti_signals_before(struct vmti_catcher *c, struct vmti_thread *t);
 VMTI_HIDDEN void vmti_signals_after(struct vmti_catcher *c, struct vmti_thread *t, int64_t result);
-/* Keeps SIGSEGV out of the mask of a stopped thread, when it is attached or has set one; gives it back before the thread is
+/* Keeps our own signals out of the mask of a stopped thread, when it is attached or has set one; gives it back before the thread is
  * let go. */
 VMTI_HIDDEN void vmti_signals_take_mask(struct vmti_thread *t);
 VMTI_HIDDEN void vmti_signals_give_mask_back(struct vmti_region *r, struct vmti_thread *t);
 /* A new child has its parent's, or copies of them; child->clone_flags say. False: no memory. */
 VMTI_HIDDEN bool vmti_signals_inherit(struct vmti_region *r, struct vmti_thread *child, const struct vmti_thread *parent);
 VMTI_HIDDEN void vmti_signals_forget(struct vmti_region *r, struct vmti_thread *t);
-/* Gives SIGSEGV the default action, through the stopped thread, whose stop is that at the end of a call afterwards. */
-VMTI_HIDDEN void vmti_signals_default_action(struct vmti_region *r, struct vmti_thread *t);
-/* The SIGSEGV that is kept for the thread or for its process; NULL: none. */
-VMTI_HIDDEN struct vmti_kept *vmti_signals_kept(struct vmti_region *r, struct vmti_thread *t);
+/* Gives the signal the default action, through the stopped thread, whose stop is that at the end of a call afterwards. */
+VMTI_HIDDEN void vmti_signals_default_action(struct vmti_region *r, struct vmti_thread *t, int signal);
+/* That of our own signals which is kept for the thread or for its process; NULL: none. */
+VMTI_HIDDEN struct vmti_kept *vmti_signals_kept(struct vmti_region *r, struct vmti_thread *t, int signal);
 /* Is a signal like that in the own queue of the stopped thread? */
 VMTI_HIDDEN bool vmti_signal_is_queued(pid_t tid, bool (*like)(const siginfo_t *info));
 

@@ -32,7 +32,7 @@ bool vmti_signals_inherit(struct vmti_region *r, struct vmti_thread *child, cons
 {
     struct vmti_signals *s = &child->signals;
     /* Pending signals are not inherited, the mask is (fork(2), clone(2)). */
-    s->segv_blocked = parent->signals.segv_blocked;
+    s->blocked = parent->signals.blocked;
     s->actions = parent->signals.actions;
     if (!(child->clone_flags & CLONE_SIGHAND)) {
         struct vmti_actions *own = r->actions_free;
@@ -68,25 +68,25 @@ static void for_kernel(struct vmti_region *r, struct vmti_thread *t, int signal,
         vmti_action_for_kernel(r, signal, action);
         return;
     }
-    action->mask &= ~VMTI_SIGSEGV_BIT;
-    if (signal == SIGSEGV)
+    action->mask &= ~VMTI_OWN_MASK;
+    if (vmti_is_own_signal(signal))
         action->flags |= SA_NODEFER;
 }
 
-/* Has the kernel take `action` for SIGSEGV. */
-static void inject_action(struct vmti_region *r, struct vmti_thread *t, const struct vmti_sigaction *action)
+/* Has the kernel take `action` for the signal. */
+static void inject_action(struct vmti_region *r, struct vmti_thread *t, int signal, const struct vmti_sigaction *action)
 {
     struct vmti_injection in;
     r->call_action = *action;
     if (!vmti_inject_begin(&in, r, t->tid))
         return;
-    vmti_inject_call(&in, SYS_rt_sigaction, SIGSEGV, (uint64_t)&r->call_action, 0, sizeof action->mask);
+    vmti_inject_call(&in, SYS_rt_sigaction, (uint64_t)signal, (uint64_t)&r->call_action, 0, sizeof action->mask);
     vmti_inject_end(&in);
 }
 
-void vmti_signals_default_action(struct vmti_region *r, struct vmti_thread *t)
+void vmti_signals_default_action(struct vmti_region *r, struct vmti_thread *t, int signal)
 {
-    inject_action(r, t, &(struct vmti_sigaction){.handler = (uint64_t)SIG_DFL});
+    inject_action(r, t, signal, &(struct vmti_sigaction){.handler = (uint64_t)SIG_DFL});
 }
 
 /* ------------------------------------------------------------------------------------------- masks */
@@ -95,10 +95,10 @@ void vmti_signals_default_action(struct vmti_region *r, struct vmti_thread *t)
 void vmti_signals_take_mask(struct vmti_thread *t)
 {
     uint64_t mask;
-    if (vmti_ptrace_get_mask(t->tid, &mask) || !(mask & VMTI_SIGSEGV_BIT))
+    if (vmti_ptrace_get_mask(t->tid, &mask) || !(mask & VMTI_OWN_MASK))
         return;
-    t->signals.segv_blocked = true;
-    mask &= ~VMTI_SIGSEGV_BIT;
+    t->signals.blocked |= mask & VMTI_OWN_MASK;
+    mask &= ~VMTI_OWN_MASK;
     vmti_ptrace_set_mask(t->tid, &mask);
 }
 
@@ -106,15 +106,17 @@ void vmti_signals_give_mask_back(struct vmti_region *r, struct vmti_thread *t)
 {
     struct vmti_signals *s = &t->signals;
     uint64_t mask;
-    if (s->segv_blocked && !vmti_ptrace_get_mask(t->tid, &mask)) {
-        mask |= VMTI_SIGSEGV_BIT;
+    if (s->blocked && !vmti_ptrace_get_mask(t->tid, &mask)) {
+        mask |= s->blocked;
         vmti_ptrace_set_mask(t->tid, &mask);
     }
-    if (s->kept.has)
-        vmti_sys(SYS_tkill, t->tid, SIGSEGV, 0, 0, 0, 0);
-    else if (r->kept.has && s->actions == &r->actions)
-        vmti_sys(SYS_kill, r->pid, SIGSEGV, 0, 0, 0, 0);
-    r->kept.has = r->kept.has && s->actions != &r->actions;
+    for (int i = 0; i < VMTI_OWN_SIGNALS; i++) {
+        if (s->kept[i].has)
+            vmti_sys(SYS_tkill, t->tid, vmti_own_signal(i), 0, 0, 0, 0);
+        else if (r->kept[i].has && s->actions == &r->actions)
+            vmti_sys(SYS_kill, r->pid, vmti_own_signal(i), 0, 0, 0, 0);
+        r->kept[i].has = r->kept[i].has && s->actions != &r->actions;
+    }
 }
 
 bool vmti_signal_is_queued(pid_t tid, bool (*like)(const siginfo_t *info))
@@ -132,19 +134,32 @@ bool vmti_signal_is_queued(pid_t tid, bool (*like)(const siginfo_t *info))
     }
 }
 
-/* ------------------------------------------------------------------------------------------- SIGSEGV that is kept */
+/* ------------------------------------------------------------------------------------------- signals that are kept */
 
-struct vmti_kept *vmti_signals_kept(struct vmti_region *r, struct vmti_thread *t)
+struct vmti_kept *vmti_signals_kept(struct vmti_region *r, struct vmti_thread *t, int signal)
 {
-    if (t->signals.kept.has)
-        return &t->signals.kept;
-    return r->kept.has && t->signals.actions == &r->actions ? &r->kept : NULL;
+    int i = vmti_own_index(signal);
+    if (t->signals.kept[i].has)
+        return &t->signals.kept[i];
+    return r->kept[i].has && t->signals.actions == &r->actions ? &r->kept[i] : NULL;
 }
 
-/* Sends it to the thread once more; its siginfo is put right where it arrives. */
-static void offer(struct vmti_thread *t)
+/* Which are kept for the thread or for its process. */
+static uint64_t kept_signals(struct vmti_region *r, struct vmti_thread *t)
 {
-    vmti_sys(SYS_tkill, t->tid, SIGSEGV, 0, 0, 0, 0);
+    uint64_t kept = 0;
+    for (int i = 0; i < VMTI_OWN_SIGNALS; i++)
+        if (vmti_unlikely(vmti_signals_kept(r, t, vmti_own_signal(i)) != NULL))
+            kept |= vmti_signal_bit(vmti_own_signal(i));
+    return kept;
+}
+
+/* Sends them to the thread once more; their siginfo is put right where they arrive. */
+static void offer(struct vmti_thread *t, uint64_t signals)
+{
+    for (int i = 0; i < VMTI_OWN_SIGNALS; i++)
+        if (signals & vmti_signal_bit(vmti_own_signal(i)))
+            vmti_sys(SYS_tkill, t->tid, vmti_own_signal(i), 0, 0, 0, 0);
 }
 
 /* Could the call find a pending signal, itself or by a signalfd? */
@@ -172,12 +187,15 @@ static bool looks_at_signals(int64_t nr)
 static void offer_before(struct vmti_region *r, struct vmti_thread *t)
 {
     struct vmti_signals *s = &t->signals;
-    if (vmti_likely(!vmti_signals_kept(r, t)))
+    uint64_t kept = kept_signals(r, t);
+    if (vmti_likely(!kept))
         return;
-    s->offered = (s->wait_mask && !s->wait_blocks_segv) || (looks_at_signals(t->call.nr) && !s->just_kept);
+    if (looks_at_signals(t->call.nr) && !s->just_kept)
+        s->offered = kept;
+    else
+        s->offered = s->wait_mask ? kept & ~s->wait_blocked : 0;
     s->just_kept = false;
-    if (s->offered)
-        offer(t);
+    offer(t, s->offered);
 }
 
 static bool is_segv(const siginfo_t *info)
@@ -185,26 +203,33 @@ static bool is_segv(const siginfo_t *info)
     return info->si_signo == SIGSEGV;
 }
 
+static bool is_sys(const siginfo_t *info)
+{
+    return info->si_signo == SIGSYS;
+}
+
 /* At its exit: has it been taken? Then by who was told of it, and with whose siginfo. */
-static void offer_after(struct vmti_region *r, struct vmti_thread *t, int64_t result)
+static void offer_after(struct vmti_region *r, struct vmti_thread *t, int signal, int64_t result)
 {
     struct vmti_signals *s = &t->signals;
-    struct vmti_kept *kept = vmti_signals_kept(r, t);
-    s->offered = false;
-    if (!kept || vmti_signal_is_queued(t->tid, is_segv)) {
+    struct vmti_kept *kept = vmti_signals_kept(r, t, signal);
+    if (!(s->offered & vmti_signal_bit(signal)))
+        return;
+    s->offered &= ~vmti_signal_bit(signal);
+    if (!kept || vmti_signal_is_queued(t->tid, signal == SIGSEGV ? is_segv : is_sys)) {
         /* If it has interrupted the call, that is to run again, and not to be interrupted again. */
-        s->just_kept = result == -EINTR || (result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK);
+        s->just_kept |= result == -EINTR || (result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK);
         return;
     }
     kept->has = false;
-    if (t->call.nr == SYS_rt_sigtimedwait && result == SIGSEGV && t->call.args[1]) {
+    if (t->call.nr == SYS_rt_sigtimedwait && result == signal && t->call.args[1]) {
         vmti_program_write(r->catcher, t->call.args[1], &kept->info, sizeof kept->info);
     } else if (t->call.nr == SYS_read) {
         /* The head of a struct signalfd_siginfo (linux/signalfd.h). */
         struct { uint32_t signal; int32_t error, code; uint32_t pid, uid; } one;
         enum { SIGNALFD_SIGINFO_BYTES = 128 };
         for (int64_t at = 0; at + SIGNALFD_SIGINFO_BYTES <= result; at += SIGNALFD_SIGINFO_BYTES) {
-            if (!vmti_program_read(r->catcher, &one, t->call.args[1] + (uint64_t)at, sizeof one) || one.signal != SIGSEGV)
+            if (!vmti_program_read(r->catcher, &one, t->call.args[1] + (uint64_t)at, sizeof one) || one.signal != (uint32_t)signal)
                 continue;
             one.code = kept->info.si_code;
             one.pid = (uint32_t)kept->info.si_pid;
@@ -216,19 +241,17 @@ static void offer_after(struct vmti_region *r, struct vmti_thread *t, int64_t re
 
 static void show_pending(struct vmti_region *r, struct vmti_thread *t)
 {
-    uint64_t set;
-    if (!vmti_signals_kept(r, t) || !t->signals.segv_blocked ||
-        !vmti_program_read(r->catcher, &set, t->call.args[0], sizeof set))
+    uint64_t set, pending = kept_signals(r, t) & t->signals.blocked;
+    if (!pending || !vmti_program_read(r->catcher, &set, t->call.args[0], sizeof set))
         return;
-    set |= VMTI_SIGSEGV_BIT;
+    set |= pending;
     vmti_program_write(r->catcher, t->call.args[0], &set, sizeof set);
 }
 
 static void mask_set(struct vmti_region *r, struct vmti_thread *t)
 {
     vmti_signals_take_mask(t);
-    if (!t->signals.segv_blocked && vmti_signals_kept(r, t))
-        offer(t);
+    offer(t, kept_signals(r, t) & ~t->signals.blocked);
 }
 
 /* ------------------------------------------------------------------------------------------- before a call */
@@ -251,10 +274,10 @@ static bool take_wait_mask(struct vmti_catcher *c, struct vmti_thread *t, uint64
     if (!address || !vmti_program_read(c->r->catcher, mask, address, sizeof *mask))
         return false;
     s->wait_mask = true;
-    s->wait_blocks_segv = *mask & VMTI_SIGSEGV_BIT;
-    if (!s->wait_blocks_segv)
+    s->wait_blocked = *mask & VMTI_OWN_MASK;
+    if (!s->wait_blocked)
         return false;
-    *mask &= ~VMTI_SIGSEGV_BIT;
+    *mask &= ~VMTI_OWN_MASK;
     return true;
 }
 
@@ -313,13 +336,17 @@ static void shorten_timespec(struct vmti_catcher *c, struct vmti_thread *t, unsi
 }
 
 /*
- * An execve keeps ignored signals ignored, and gives others the default (execve(2)): where the program ignores SIGSEGV, the
- * kernel must know. The call is put off for that, and made again.
+ * An execve keeps ignored signals ignored, and gives others the default (execve(2)): where the program ignores one of ours,
+ * the kernel must know. The call is put off for that, and made again.
  */
 static void before_exec(struct vmti_region *r, struct vmti_thread *t)
 {
     struct vmti_signals *s = &t->signals;
-    if (s->actions->of[SIGSEGV - 1].handler != (uint64_t)SIG_IGN || s->ignores_for_exec)
+    uint64_t ignored = 0;
+    for (int i = 0; i < VMTI_OWN_SIGNALS; i++)
+        if (s->actions->of[vmti_own_signal(i) - 1].handler == (uint64_t)SIG_IGN)
+            ignored |= vmti_signal_bit(vmti_own_signal(i));
+    if (!ignored || s->ignored_for_exec)
         return;
     vmti_regs regs, skipped;
     int status;
@@ -329,10 +356,12 @@ static void before_exec(struct vmti_region *r, struct vmti_thread *t)
     vmti_regs_skip_call(&skipped);
     if (vmti_ptrace_set_regs(t->tid, &skipped) || vmti_ptrace_resume(t->tid, 0) || !vmti_inject_wait(r, t->tid, &status))
         return; /* dead; wait tells */
-    inject_action(r, t, &s->actions->of[SIGSEGV - 1]);
+    for (int i = 0; i < VMTI_OWN_SIGNALS; i++)
+        if (ignored & vmti_signal_bit(vmti_own_signal(i)))
+            inject_action(r, t, vmti_own_signal(i), &s->actions->of[vmti_own_signal(i) - 1]);
     vmti_regs_rerun(&regs);
     vmti_ptrace_set_regs(t->tid, &regs);
-    s->ignores_for_exec = true;
+    s->ignored_for_exec = ignored;
     t->in_call = false;
 }
 
@@ -426,18 +455,20 @@ static void after_sigprocmask(struct vmti_catcher *c, struct vmti_thread *t)
 {
     struct vmti_signals *s = &t->signals;
     uint64_t old;
-    if (s->segv_blocked && t->call.args[2] && vmti_program_read(c->r->catcher, &old, t->call.args[2], sizeof old)) {
-        old |= VMTI_SIGSEGV_BIT;
+    if (s->blocked && t->call.args[2] && vmti_program_read(c->r->catcher, &old, t->call.args[2], sizeof old)) {
+        old |= s->blocked;
         vmti_program_write(c->r->catcher, t->call.args[2], &old, sizeof old);
     }
     if (!t->effect[0])
         return;
-    bool named = t->effect[1] & VMTI_SIGSEGV_BIT;
+    uint64_t named = t->effect[1] & VMTI_OWN_MASK, before = s->blocked;
     if (t->call.args[0] == SIG_SETMASK)
-        s->segv_blocked = named;
-    else if (named)
-        s->segv_blocked = t->call.args[0] == SIG_BLOCK;
-    if (named)
+        s->blocked = named;
+    else if (t->call.args[0] == SIG_BLOCK)
+        s->blocked |= named;
+    else
+        s->blocked &= ~named;
+    if (named || before != s->blocked)
         mask_set(c->r, t);
 }
 
@@ -451,18 +482,23 @@ void vmti_signals_after(struct vmti_catcher *c, struct vmti_thread *t, int64_t r
     if (s->wait_mask && result != -EINTR && result != -ERESTARTNOHAND)
         s->wait_mask = false;
     if (vmti_unlikely(s->offered))
-        offer_after(c->r, t, result);
+        for (int i = 0; i < VMTI_OWN_SIGNALS; i++)
+            offer_after(c->r, t, vmti_own_signal(i), result);
     if (t->call.nr == SYS_rt_sigreturn) { /* the mask is the one of its frame, which a handler may have changed */
-        s->segv_blocked = false;
+        s->blocked = 0;
         mask_set(c->r, t);
         s->returned_at = vmti_os_now(CLOCK_MONOTONIC);
         return;
     }
-    if (s->ignores_for_exec && (t->call.nr == SYS_execve || t->call.nr == SYS_execveat)) {
-        struct vmti_sigaction action = s->actions->of[SIGSEGV - 1];
-        s->ignores_for_exec = false; /* it has failed */
-        for_kernel(c->r, t, SIGSEGV, &action);
-        inject_action(c->r, t, &action);
+    if (s->ignored_for_exec && (t->call.nr == SYS_execve || t->call.nr == SYS_execveat)) { /* it has failed */
+        for (int i = 0; i < VMTI_OWN_SIGNALS; i++) {
+            int signal = vmti_own_signal(i);
+            struct vmti_sigaction action = s->actions->of[signal - 1];
+            for_kernel(c->r, t, signal, &action);
+            if (s->ignored_for_exec & vmti_signal_bit(signal))
+                inject_action(c->r, t, signal, &action);
+        }
+        s->ignored_for_exec = 0;
     }
     if (result != 0)
         return;

@@ -229,7 +229,7 @@ void vmti_stop_handle(struct vmti_catcher *c, struct vmti_thread *t, int status)
     t->state = VMTI_T_STOPPED;
     if (vmti_unlikely(t->signals.put_off))
         vmti_storm_stop(c, t, signal);
-    if (vmti_unlikely(t->signals.patching_frame) && vmti_handler_stop(t, signal, event))
+    if (vmti_unlikely(t->signals.frame_blocked) && vmti_handler_stop(t, signal, event))
         return;
     if (!t->in_call && t->spans) /* pinned for a signal frame, which is written by now */
         vmti_unpin_all(c->r, t, 0);

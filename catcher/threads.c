@@ -204,7 +204,7 @@ static bool may_have_faulted(struct vmti_catcher *c, struct vmti_thread *t)
 /* Those that must be at a stop to be let go: see above; and those that have something to be given back. */
 static bool must_halt(struct vmti_catcher *c, struct vmti_thread *t)
 {
-    return t->replaced || t->signals.put_off || t->signals.segv_blocked || may_have_faulted(c, t);
+    return t->replaced || t->signals.put_off || t->signals.blocked || may_have_faulted(c, t);
 }
 
 void vmti_threads_release(struct vmti_catcher *c)

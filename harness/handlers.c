@@ -22,8 +22,8 @@ static _Atomic(struct vmti_region *) watched;
 
 void vmti_action_for_kernel(const struct vmti_region *r, int signal, struct vmti_sigaction *action)
 {
-    if (signal == SIGSEGV) {
-        /* SA_NODEFER: else the kernel blocks SIGSEGV while the program's handler runs, which may use closed pages.
+    if (vmti_is_own_signal(signal)) {
+        /* SA_NODEFER: else the kernel blocks it while the program's handler runs, which may use closed pages.
          * Without SA_RESETHAND: the net stays, and does what that says. */
         uint64_t flags = (action->flags | SA_SIGINFO | SA_NODEFER) & ~(uint64_t)SA_RESETHAND;
         bool own_handler = vmti_action_has_handler(action);
@@ -33,16 +33,16 @@ void vmti_action_for_kernel(const struct vmti_region *r, int signal, struct vmti
         if (own_handler)
             action->flags = flags;
     }
-    action->mask &= ~VMTI_SIGSEGV_BIT;
+    action->mask &= ~VMTI_OWN_MASK;
 }
 
 void vmti_action_for_program(const struct vmti_actions *set, int signal, struct vmti_sigaction *action)
 {
     const struct vmti_sigaction *wanted = &set->of[signal - 1];
-    if (signal == SIGSEGV)
+    if (vmti_is_own_signal(signal))
         *action = *wanted;
     else
-        action->mask |= wanted->mask & VMTI_SIGSEGV_BIT;
+        action->mask |= wanted->mask & VMTI_OWN_MASK;
 }
 
 /* ------------------------------------------------------------------------------------------- the net */
@@ -93,19 +93,19 @@ static void net(int signal, siginfo_t *info, void *context)
     struct vmti_region *r = atomic_load(&watched);
     if (!r) /* the region has just ended, and the program's handler is in place: let it fault again */
         return;
-    if (catch_orphaned_fault(r, info, context))
+    if (signal == SIGSEGV && catch_orphaned_fault(r, info, context))
         return;
-    if (info->si_code == SI_SIGIO) {
+    if (signal == SIGSEGV && info->si_code == SI_SIGIO) {
         catch_alarm(r, context);
         return;
     }
-    struct vmti_sigaction *wanted = &r->actions.of[SIGSEGV - 1], action = *wanted;
+    struct vmti_sigaction *wanted = &r->actions.of[signal - 1], action = *wanted;
     if (!vmti_action_has_handler(&action)) {
-        /* The default action. A fault happens again and finds it; a signal that was sent is sent again. (The kernel does
+        /* The default action. A fault happens again and finds it; other signals are sent again. (The kernel does
          * the same for a fault whose signal is ignored; ignored ones that were sent do not come here.) */
         action = (struct vmti_sigaction){.handler = (uint64_t)SIG_DFL};
-        vmti_sys(SYS_rt_sigaction, SIGSEGV, &action, 0, sizeof action.mask, VMTI_OWN_CALL, 0);
-        if (info->si_code <= 0)
+        vmti_sys(SYS_rt_sigaction, signal, &action, 0, sizeof action.mask, VMTI_OWN_CALL, 0);
+        if (info->si_code <= 0 || signal == SIGSYS)
             vmti_sys(SYS_rt_tgsigqueueinfo, vmti_sys(SYS_getpid, 0, 0, 0, 0, 0, 0),
                      vmti_sys(SYS_gettid, 0, 0, 0, 0, 0, 0), signal, info, 0, 0);
         return;

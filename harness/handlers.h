@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Signal handlers during a region. SIGSEGV must be neither blocked nor ignored while pages are closed: a fault would reset
- * its handler to the default before the catcher even sees a stop (kernel/signal.c, force_sig_info_to_task). So it is
- * kept out of every handler's mask, and SIGSEGV itself has a handler of ours for as long as the region lasts. The program
- * is shown what it set: catcher/signals.c.
+ * its handler to the default before the catcher even sees a stop (kernel/signal.c, force_sig_info_to_task); and so with
+ * SIGSYS, by which dispatched calls stop. So these, our own signals, are kept out of every handler's mask, and have a
+ * handler of ours for as long as the region lasts. The program is shown what it set: catcher/signals.c.
  *
  * Our handler is a net below the catcher, which answers every fault of ours at its stop: it runs for the program's own
  * faults, and passes them on to the program's own handler with the same frame; and for ours only if the catcher has
@@ -22,11 +22,27 @@ static inline uint64_t vmti_signal_bit(int signal)
 }
 
 #define VMTI_SIGSEGV_BIT vmti_signal_bit(SIGSEGV)
+#define VMTI_OWN_MASK (VMTI_SIGSEGV_BIT | vmti_signal_bit(SIGSYS))
+
+static inline bool vmti_is_own_signal(int signal)
+{
+    return signal == SIGSEGV || signal == SIGSYS;
+}
+
+static inline int vmti_own_signal(int index)
+{
+    return index == VMTI_OWN_SIGSEGV ? SIGSEGV : SIGSYS;
+}
+
+static inline int vmti_own_index(int signal)
+{
+    return signal == SIGSEGV ? VMTI_OWN_SIGSEGV : VMTI_OWN_SIGSYS;
+}
 
 /* Does the kernel have to be given something else than this action of the program's? */
 static inline bool vmti_action_needs_change(int signal, const struct vmti_sigaction *action)
 {
-    return signal == SIGSEGV || (action->mask & VMTI_SIGSEGV_BIT);
+    return vmti_is_own_signal(signal) || (action->mask & VMTI_OWN_MASK);
 }
 
 static inline bool vmti_action_has_handler(const struct vmti_sigaction *action)

@@ -12,15 +12,15 @@
 /* What a thread believes of its signals, and what the catcher does to keep that true: catcher/signals.c, delivery.c. */
 struct vmti_signals {
     struct vmti_actions *actions;
-    bool segv_blocked;      /* the program believes that it blocks SIGSEGV */
-    struct vmti_kept kept;
-    bool offered;           /* sent to it once more, for the call that it is in to find */
-    bool just_kept;         /* that has interrupted the call, and did nothing else */
+    uint64_t blocked;       /* of our own signals (handlers.h): those that the program believes to block */
+    struct vmti_kept kept[VMTI_OWN_SIGNALS];
+    uint64_t offered;       /* of those: sent to it once more, for the call that it is in to find */
+    bool just_kept;         /* one of those has interrupted the call, and did nothing else */
     bool dying;             /* a fault that it does not survive: the default action has been set */
-    bool ignores_for_exec;  /* the kernel has been given SIG_IGN for SIGSEGV, which an execve keeps */
+    uint64_t ignored_for_exec; /* the kernel has been given SIG_IGN for these, which an execve keeps */
     bool wait_mask;         /* the call, or the one just interrupted, has a mask of its own while it waits: */
-    bool wait_blocks_segv;
-    bool patching_frame;    /* resumed to stop again when the frame of a handler has been written */
+    uint64_t wait_blocked;  /* these are in it */
+    uint64_t frame_blocked; /* resumed to stop again when the frame of a handler has been written, whose mask these lack in */
     bool rerunning;         /* set back to the start of the call that it was in: */
     int64_t rerun_result;   /* what that had returned */
     bool interrupted;       /* since the call's end a signal has been delivered that is not ignored */

@@ -149,7 +149,10 @@ struct vmti_sigaction {
     uint64_t handler, flags, restorer, mask;
 };
 
-/* A SIGSEGV that was sent, and that the program believes to block: pending, as far as it can see. */
+/* The signals that a region needs for itself: see handlers.h. */
+enum { VMTI_OWN_SIGSEGV, VMTI_OWN_SIGSYS, VMTI_OWN_SIGNALS };
+
+/* One of them that was sent, and that the program believes to block: pending, as far as it can see. */
 struct vmti_kept {
     bool has;
     siginfo_t info;
@@ -209,7 +212,7 @@ struct vmti_region {
     pid_t catcher;          /* pid of the helper */
     unsigned cpu;           /* on which the beginning thread ran */
     struct vmti_actions actions; /* of P */
-    struct vmti_kept kept;  /* sent to P, and blocked by all of its threads */
+    struct vmti_kept kept[VMTI_OWN_SIGNALS];  /* sent to P, and blocked by all of its threads */
     struct vmti_actions *actions_free;
     struct vmti_sigaction call_action; /* room for calls that the catcher has threads make: see inject.c */
     struct vmti_sigaction net_action;  /* ours, for a program that wants the default: see handlers.h */

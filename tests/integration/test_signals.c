@@ -64,13 +64,15 @@ static void mask(int how, int signal)
     sigprocmask(how, &set, NULL);
 }
 
+static int tested = SIGSEGV; // or SIGSYS: the signals that a region needs for itself
+
 static void note(int signal, siginfo_t *info, void *context)
 {
     (void)signal;
     calls++;
     code = info->si_code;
-    blocked_inside = is_blocked(SIGSEGV);
-    blocked_in_frame = sigismember(&((ucontext_t *)context)->uc_sigmask, SIGSEGV);
+    blocked_inside = is_blocked(tested);
+    blocked_in_frame = sigismember(&((ucontext_t *)context)->uc_sigmask, tested);
     touch_heap();
 }
 
@@ -78,7 +80,7 @@ static void block_on_return(int signal, siginfo_t *info, void *context)
 {
     (void)signal;
     (void)info;
-    sigaddset(&((ucontext_t *)context)->uc_sigmask, SIGSEGV);
+    sigaddset(&((ucontext_t *)context)->uc_sigmask, tested);
 }
 
 static void jump_out(int signal)
@@ -99,7 +101,12 @@ static void handle(int signal, void (*handler)(int, siginfo_t *, void *), int fl
     calls = code = blocked_inside = blocked_in_frame = 0;
 }
 
-// *state: whether to open a region.
+struct way {
+    bool region;
+    int signal;
+};
+
+// *state: whether to open a region, and which signal it is about.
 static void begin(void **state)
 {
     vmt_config config;
@@ -107,7 +114,8 @@ static void begin(void **state)
     config.window = WINDOW;
     heap = calloc(PAGES, PAGE);
     assert_non_null(heap);
-    if (*(bool *)*state)
+    tested = ((struct way *)*state)->signal;
+    if (((struct way *)*state)->region)
         assert_int_equal(vmt_begin(&config), 0);
     touch_heap();
 }
@@ -115,7 +123,7 @@ static void begin(void **state)
 static void end(void **state)
 {
     touch_heap();
-    if (*(bool *)*state)
+    if (((struct way *)*state)->region)
         assert_int_equal(vmt_end(NULL), 0);
     for (int i = 0; i < PAGES; i++)
         assert_int_equal(heap[i * PAGE], heap[0]);
@@ -127,62 +135,79 @@ static void end(void **state)
 static void one_sent_to_the_thread_waits_while_pages_fault(void **state)
 {
     begin(state);
-    mask(SIG_BLOCK, SIGSEGV);
-    raise(SIGSEGV);
+    mask(SIG_BLOCK, tested);
+    raise(tested);
     touch_heap();
-    assert_true(is_pending(SIGSEGV));
+    assert_true(is_pending(tested));
     sigset_t set;
     siginfo_t info;
     sigemptyset(&set);
-    sigaddset(&set, SIGSEGV);
-    assert_int_equal(sigwaitinfo(&set, &info), SIGSEGV);
+    sigaddset(&set, tested);
+    assert_int_equal(sigwaitinfo(&set, &info), tested);
     assert_int_equal(info.si_code, SI_USER); // libc makes that of SI_TKILL
     assert_int_equal(info.si_pid, getpid());
-    assert_false(is_pending(SIGSEGV));
+    assert_false(is_pending(tested));
     touch_heap();
-    assert_true(is_blocked(SIGSEGV));
-    mask(SIG_UNBLOCK, SIGSEGV);
+    assert_true(is_blocked(tested));
+    mask(SIG_UNBLOCK, tested);
     end(state);
 }
 
 static void one_sent_to_the_process_waits_while_pages_fault(void **state)
 {
     begin(state);
-    handle(SIGSEGV, note, 0, 0);
-    mask(SIG_BLOCK, SIGSEGV);
-    kill(getpid(), SIGSEGV);
+    handle(tested, note, 0, 0);
+    mask(SIG_BLOCK, tested);
+    kill(getpid(), tested);
     touch_heap();
-    assert_true(is_pending(SIGSEGV));
+    assert_true(is_pending(tested));
     assert_int_equal(calls, 0);
-    mask(SIG_UNBLOCK, SIGSEGV);
+    mask(SIG_UNBLOCK, tested);
     assert_int_equal(calls, 1);
     assert_int_equal(code, SI_USER);
     assert_true(blocked_inside);
     assert_false(blocked_in_frame);
-    assert_false(is_blocked(SIGSEGV));
+    assert_false(is_blocked(tested));
+    end(state);
+}
+
+static void one_that_waits_comes_when_the_old_mask_is_back(void **state)
+{
+    sigset_t set, old;
+    begin(state);
+    handle(tested, note, 0, 0);
+    sigemptyset(&set);
+    sigaddset(&set, tested);
+    sigprocmask(SIG_BLOCK, &set, &old);
+    raise(tested);
+    touch_heap();
+    assert_int_equal(calls, 0);
+    sigprocmask(SIG_SETMASK, &old, NULL);
+    assert_int_equal(calls, 1);
+    assert_int_equal(code, SI_TKILL);
     end(state);
 }
 
 static void one_that_waits_is_read_from_a_signalfd(void **state)
 {
     begin(state);
-    mask(SIG_BLOCK, SIGSEGV);
+    mask(SIG_BLOCK, tested);
     sigset_t set;
     sigemptyset(&set);
-    sigaddset(&set, SIGSEGV);
+    sigaddset(&set, tested);
     int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     struct signalfd_siginfo info;
     assert_true(fd >= 0);
     assert_int_equal(read(fd, &info, sizeof info), -1);
     assert_int_equal(errno, EAGAIN);
-    kill(getpid(), SIGSEGV);
+    kill(getpid(), tested);
     touch_heap();
     assert_int_equal(read(fd, &info, sizeof info), sizeof info);
-    assert_int_equal(info.ssi_signo, SIGSEGV);
+    assert_int_equal(info.ssi_signo, tested);
     assert_int_equal(info.ssi_pid, getpid());
-    assert_false(is_pending(SIGSEGV));
+    assert_false(is_pending(tested));
     close(fd);
-    mask(SIG_UNBLOCK, SIGSEGV);
+    mask(SIG_UNBLOCK, tested);
     end(state);
 }
 
@@ -234,11 +259,11 @@ static void one_waits_while_another_thread_handles_faults(void **state)
 static void one_that_is_ignored_is_gone(void **state)
 {
     begin(state);
-    signal(SIGSEGV, SIG_IGN);
-    raise(SIGSEGV);
+    signal(tested, SIG_IGN);
+    raise(tested);
     touch_heap();
     struct sigaction action;
-    sigaction(SIGSEGV, NULL, &action);
+    sigaction(tested, NULL, &action);
     assert_ptr_equal(action.sa_handler, SIG_IGN);
     end(state);
 }
@@ -252,33 +277,33 @@ static void a_handler_finds_the_mask_of_the_interrupted_code(void **state)
     raise(SIGUSR1);
     assert_false(blocked_inside);
     assert_false(blocked_in_frame);
-    mask(SIG_BLOCK, SIGSEGV);
+    mask(SIG_BLOCK, tested);
     raise(SIGUSR1);
     assert_true(blocked_inside);
     assert_true(blocked_in_frame);
-    assert_true(is_blocked(SIGSEGV));
-    mask(SIG_UNBLOCK, SIGSEGV);
-    handle(SIGUSR1, note, 0, SIGSEGV);
+    assert_true(is_blocked(tested));
+    mask(SIG_UNBLOCK, tested);
+    handle(SIGUSR1, note, 0, tested);
     raise(SIGUSR1);
     assert_true(blocked_inside);
     assert_false(blocked_in_frame);
-    assert_false(is_blocked(SIGSEGV));
+    assert_false(is_blocked(tested));
     handle(SIGUSR1, block_on_return, 0, 0);
     raise(SIGUSR1);
-    assert_true(is_blocked(SIGSEGV));
+    assert_true(is_blocked(tested));
     touch_heap();
-    mask(SIG_UNBLOCK, SIGSEGV);
+    mask(SIG_UNBLOCK, tested);
     end(state);
 }
 
-static void its_own_fault_handler_has_sigsegv_blocked_as_it_asked(void **state)
+static void its_own_handler_has_it_blocked_as_it_asked(void **state)
 {
     begin(state);
-    handle(SIGSEGV, note, 0, 0);
-    raise(SIGSEGV);
+    handle(tested, note, 0, 0);
+    raise(tested);
     assert_true(blocked_inside);
-    handle(SIGSEGV, note, SA_NODEFER, 0);
-    raise(SIGSEGV);
+    handle(tested, note, SA_NODEFER, 0);
+    raise(tested);
     assert_false(blocked_inside);
     assert_int_equal(calls, 1);
     end(state);
@@ -287,10 +312,10 @@ static void its_own_fault_handler_has_sigsegv_blocked_as_it_asked(void **state)
 static void a_handler_that_is_for_once_leaves_the_default(void **state)
 {
     begin(state);
-    handle(SIGSEGV, note, (int)SA_RESETHAND, 0);
-    raise(SIGSEGV);
+    handle(tested, note, (int)SA_RESETHAND, 0);
+    raise(tested);
     struct sigaction action;
-    sigaction(SIGSEGV, NULL, &action);
+    sigaction(tested, NULL, &action);
     assert_ptr_equal(action.sa_handler, SIG_DFL);
     assert_true(action.sa_flags & SA_RESETHAND);
     assert_true(action.sa_flags & SA_SIGINFO);
@@ -324,7 +349,7 @@ static void *send_to_the_process(void *unused)
 {
     (void)unused;
     usleep(20000);
-    kill(getpid(), SIGSEGV); // blocked everywhere
+    kill(getpid(), tested); // blocked everywhere
     usleep(20000);
     touch_heap();
     pthread_kill(waiter, SIGUSR1);
@@ -335,7 +360,7 @@ static void a_call_waits_with_the_mask_that_it_was_given(void **state)
 {
     begin(state);
     sigset_t all, wait;
-    handle(SIGSEGV, note, 0, 0);
+    handle(tested, note, 0, 0);
     handle(SIGUSR1, note, 0, 0);
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL); // the other thread's too
@@ -353,15 +378,15 @@ static void a_call_waits_with_the_mask_that_it_was_given(void **state)
         assert_true(blocked_inside);
         assert_true(blocked_in_frame);
         pthread_join(other, NULL);
-        assert_true(is_pending(SIGSEGV));
-        assert_true(is_blocked(SIGSEGV));
+        assert_true(is_pending(tested));
+        assert_true(is_blocked(tested));
         sigset_t none = all;
-        sigdelset(&none, SIGSEGV);
+        sigdelset(&none, tested);
         calls = 0;
         assert_int_equal(sigsuspend(&none), -1); // is let in
         assert_int_equal(calls, 1);
         assert_int_equal(code, SI_USER);
-        assert_false(is_pending(SIGSEGV));
+        assert_false(is_pending(tested));
     }
     sigset_t nothing;
     sigemptyset(&nothing);
@@ -369,10 +394,10 @@ static void a_call_waits_with_the_mask_that_it_was_given(void **state)
     end(state);
 }
 
-static void an_execve_keeps_sigsegv_ignored(void **state)
+static void an_execve_keeps_it_ignored(void **state)
 {
     begin(state);
-    signal(SIGSEGV, SIG_IGN);
+    signal(tested, SIG_IGN);
     int ends[2];
     assert_int_equal(pipe(ends), 0);
     char *arguments[] = {"cat", "/proc/self/status", NULL}, *environment[] = {NULL};
@@ -390,7 +415,7 @@ static void an_execve_keeps_sigsegv_ignored(void **state)
     waitpid(child, NULL, 0);
     const char *ignored = strstr(text, "SigIgn:");
     assert_non_null(ignored);
-    assert_true(strtoull(ignored + strlen("SigIgn:"), NULL, 16) >> (SIGSEGV - 1) & 1);
+    assert_true(strtoull(ignored + strlen("SigIgn:"), NULL, 16) >> (tested - 1) & 1);
     touch_heap();
     end(state);
 }
@@ -477,31 +502,37 @@ static void a_wait_is_interrupted_by_a_signal_that_is_handled(void **state)
 
 static int restore_defaults(void **state)
 {
-    static const int used[] = {SIGSEGV, SIGUSR1, SIGUSR2};
+    static const int used[] = {SIGSEGV, SIGSYS, SIGUSR1, SIGUSR2};
     for (size_t i = 0; i < sizeof used / sizeof *used; i++)
         signal(used[i], SIG_DFL);
     return vmt_cmocka_teardown(state);
 }
 
-static bool natively = false, in_region = true;
+static struct way natively = {false, SIGSEGV}, in_region = {true, SIGSEGV};
+static struct way natively_sigsys = {false, SIGSYS}, in_region_sigsys = {true, SIGSYS};
 
 #define BOTH_WAYS(test)                                                                                                \
     {#test " (natively)", test, NULL, restore_defaults, &natively}, {#test, test, NULL, restore_defaults, &in_region}
 
+#define BOTH_SIGNALS(test)                                                                                             \
+    BOTH_WAYS(test), {#test " (SIGSYS, natively)", test, NULL, restore_defaults, &natively_sigsys},                    \
+        {#test " (SIGSYS)", test, NULL, restore_defaults, &in_region_sigsys}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BOTH_WAYS(one_sent_to_the_thread_waits_while_pages_fault),
-        BOTH_WAYS(one_sent_to_the_process_waits_while_pages_fault),
-        BOTH_WAYS(one_that_waits_is_read_from_a_signalfd),
+        BOTH_SIGNALS(one_sent_to_the_thread_waits_while_pages_fault),
+        BOTH_SIGNALS(one_sent_to_the_process_waits_while_pages_fault),
+        BOTH_SIGNALS(one_that_waits_comes_when_the_old_mask_is_back),
+        BOTH_SIGNALS(one_that_waits_is_read_from_a_signalfd),
         BOTH_WAYS(one_waits_while_another_thread_handles_faults),
-        BOTH_WAYS(one_that_is_ignored_is_gone),
-        BOTH_WAYS(a_handler_finds_the_mask_of_the_interrupted_code),
-        BOTH_WAYS(its_own_fault_handler_has_sigsegv_blocked_as_it_asked),
-        BOTH_WAYS(a_handler_that_is_for_once_leaves_the_default),
+        BOTH_SIGNALS(one_that_is_ignored_is_gone),
+        BOTH_SIGNALS(a_handler_finds_the_mask_of_the_interrupted_code),
+        BOTH_SIGNALS(its_own_handler_has_it_blocked_as_it_asked),
+        BOTH_SIGNALS(a_handler_that_is_for_once_leaves_the_default),
         BOTH_WAYS(faults_jump_out_of_their_handler),
-        BOTH_WAYS(a_call_waits_with_the_mask_that_it_was_given),
-        BOTH_WAYS(an_execve_keeps_sigsegv_ignored),
+        BOTH_SIGNALS(a_call_waits_with_the_mask_that_it_was_given),
+        BOTH_SIGNALS(an_execve_keeps_it_ignored),
         BOTH_WAYS(a_wait_is_not_interrupted_by_signals_that_are_ignored),
         BOTH_WAYS(a_wait_is_interrupted_by_a_signal_that_is_handled),
     };
