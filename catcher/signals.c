@@ -248,9 +248,10 @@ static void show_pending(struct vmti_region *r, struct vmti_thread *t)
     vmti_program_write(r->catcher, t->call.args[0], &set, sizeof set);
 }
 
-static void mask_set(struct vmti_region *r, struct vmti_thread *t)
+/* The program believes now that it blocks these of our own signals, and no other. */
+static void mask_set(struct vmti_region *r, struct vmti_thread *t, uint64_t blocked)
 {
-    vmti_signals_take_mask(t);
+    t->signals.blocked = blocked;
     offer(t, kept_signals(r, t) & ~t->signals.blocked);
 }
 
@@ -365,6 +366,20 @@ static void before_exec(struct vmti_region *r, struct vmti_thread *t)
     t->in_call = false;
 }
 
+/* The mask that it restores is that of its frame, which a handler may have changed. effect[0]: what of it is ours; effect[1]: and
+ * is in it still, for the frame is open for reading only. */
+static void before_sigreturn(struct vmti_catcher *c, struct vmti_thread *t)
+{
+    uintptr_t at = t->call.sp + VMTI_SIGFRAME_MASK - sizeof(uint64_t); /* the handler's return took its address */
+    uint64_t mask;
+    t->effect[0] = t->effect[1] = 0;
+    if (!vmti_program_read(c->r->catcher, &mask, at, sizeof mask) || !(mask & VMTI_OWN_MASK))
+        return;
+    t->effect[0] = mask & VMTI_OWN_MASK;
+    mask &= ~VMTI_OWN_MASK;
+    t->effect[1] = !vmti_program_write(c->r->catcher, at, &mask, sizeof mask);
+}
+
 void vmti_signals_before(struct vmti_catcher *c, struct vmti_thread *t)
 {
     struct vmti_signals *s = &t->signals;
@@ -386,6 +401,13 @@ void vmti_signals_before(struct vmti_catcher *c, struct vmti_thread *t)
     case SYS_rt_sigprocmask:
         /* Read now: the call may write the old mask over it. */
         t->effect[0] = t->call.args[1] && vmti_program_read(c->r->catcher, &t->effect[1], t->call.args[1], sizeof t->effect[1]);
+        if (!t->effect[0] || t->call.args[0] == SIG_UNBLOCK || !(t->effect[1] & VMTI_OWN_MASK))
+            break;
+        t->scratch[SCRATCH_MASK] = t->effect[1] & ~VMTI_OWN_MASK;
+        replace_argument(t, 1, (uint64_t)&t->scratch[SCRATCH_MASK]);
+        break;
+    case SYS_rt_sigreturn:
+        before_sigreturn(c, t);
         break;
     case SYS_rt_sigsuspend:
         replace_mask(c, t, 0);
@@ -461,15 +483,11 @@ static void after_sigprocmask(struct vmti_catcher *c, struct vmti_thread *t)
     }
     if (!t->effect[0])
         return;
-    uint64_t named = t->effect[1] & VMTI_OWN_MASK, before = s->blocked;
+    uint64_t named = t->effect[1] & VMTI_OWN_MASK;
     if (t->call.args[0] == SIG_SETMASK)
-        s->blocked = named;
-    else if (t->call.args[0] == SIG_BLOCK)
-        s->blocked |= named;
+        mask_set(c->r, t, named);
     else
-        s->blocked &= ~named;
-    if (named || before != s->blocked)
-        mask_set(c->r, t);
+        mask_set(c->r, t, t->call.args[0] == SIG_BLOCK ? s->blocked | named : s->blocked & ~named);
 }
 
 void vmti_signals_after(struct vmti_catcher *c, struct vmti_thread *t, int64_t result)
@@ -484,9 +502,10 @@ void vmti_signals_after(struct vmti_catcher *c, struct vmti_thread *t, int64_t r
     if (vmti_unlikely(s->offered))
         for (int i = 0; i < VMTI_OWN_SIGNALS; i++)
             offer_after(c->r, t, vmti_own_signal(i), result);
-    if (t->call.nr == SYS_rt_sigreturn) { /* the mask is the one of its frame, which a handler may have changed */
-        s->blocked = 0;
-        mask_set(c->r, t);
+    if (t->call.nr == SYS_rt_sigreturn) {
+        if (t->effect[1])
+            vmti_signals_take_mask(t);
+        mask_set(c->r, t, t->effect[0]);
         s->returned_at = vmti_os_now(CLOCK_MONOTONIC);
         return;
     }
