@@ -19,11 +19,13 @@ import tempfile
 import threading
 import time
 
+import plot
 import rows
 import show
-from figures import Table, missing
+from figures import Table, lower_quartile, missing
 
-JOB_SECONDS = 200  # longer is a hang
+JOB_SECONDS = 120  # longer is a hang
+SPARE_PAGES = 128  # of the largest window: programs have more mappings than the one that looks for it
 
 
 class Failed(Exception):
@@ -64,7 +66,7 @@ def spawn_and_wait(job, output, errors):
 
 
 def run(job, cpus):
-    """Returns {key: figure or reason}."""
+    """Returns {key: (figure, mean or None) or reason}."""
     if not shutil.which(job.argv[0]):
         raise Failed(f"{job.argv[0]} is not installed")
     allowed = os.sched_getaffinity(0)
@@ -91,17 +93,24 @@ def run(job, cpus):
         raise Failed(first_line(complaint, f"{name} ended with status {code}" if code >= 0 else
                                 f"{name} died of signal {-code}"))
     if job.timed:
-        return {"time": seconds * 1000}
+        return {"time": (seconds * 1000, None)}
     figures = {}
     for line in printed.splitlines():
         key, figure, rest = line.split(" ", 2)
-        figures[key] = rest if figure == "-" else float(figure)
+        figures[key] = rest if figure == "-" else (float(figure), float(rest))
     return figures
 
 
 def run_several(job, cpus):
+    """As run(), of the job's runs in a round."""
     runs = [run(job, cpus) for _ in range(job.repeat)]
-    return runs[0] if job.repeat == 1 else {key: statistics.median(one[key] for one in runs) for key in runs[0]}
+    together = {}
+    for key in runs[0]:
+        figures = [one[key] for one in runs if isinstance(one.get(key), tuple)]
+        means = [mean for _, mean in figures if mean is not None]
+        together[key] = (lower_quartile([figure for figure, _ in figures]), statistics.fmean(means) if means else None) \
+            if figures else runs[0][key]
+    return together
 
 
 def available_memory():
@@ -140,7 +149,7 @@ class Context:
     def find_window(self):
         for engine in (engine for engine, reason in self.engines.items() if not reason):
             figures = run(rows.Job([f"{self.programs}/faults", "window"], {}, engine=engine), os.sched_getaffinity(0))
-            largest = int(figures["window"])
+            largest = int(figures["window"][0]) - SPARE_PAGES
             if largest >= rows.WIDEST:
                 return rows.WIDEST, ""
             with open("/proc/sys/vm/max_map_count", encoding="ascii") as file:
@@ -163,50 +172,54 @@ def machine():
 def measure(plan, table, context, arguments):
     """Runs the rounds; returns how many."""
     started = time.monotonic()
+    end = started + arguments.minutes * 60
     cpus = sorted(os.sched_getaffinity(0))
     dead = {}  # jobs that failed in the first round are not tried again
-    longest = 0.0
+    seconds = [0.0] * len(plan.jobs)
     for index in range(arguments.rounds):
         began = time.monotonic()
-        if index and began - started + longest > arguments.minutes * 60:
+        if index and began + sum(s for s, job in zip(seconds, plan.jobs) if index < job.rounds) > end:
             print(f"{index} of {arguments.rounds} rounds: more do not fit into {arguments.minutes:g} minutes",
                   file=sys.stderr)
             return index
         for number, job in enumerate(plan.jobs):
-            reason = dead.get(number) or context.engines.get(job.engine, "")
-            if context.engines.get(job.engine):
-                reason = f"not available: {reason}"
-            if not reason and index >= job.rounds:
+            if index >= job.rounds or number in dead:
                 continue
-            if not reason and job.memory and job.memory > available_memory():
-                reason = f"needs {job.memory / rows.GIB:.1f} GiB of memory; {available_memory() / rows.GIB:.1f} are free"
+            start = time.monotonic()
             try:
-                if reason:
-                    raise Failed(reason)
+                refuse(job, context, end)
                 figures = run_several(job, {cpus[index % len(cpus)]} if job.bound else set(cpus))
             except Failed as error:
-                dead.setdefault(number, str(error))
-                for row in job.rows.values():
-                    table.refuse(row, str(error))
-                continue
+                dead[number] = str(error)
+                figures = {key: str(error) for key in job.rows}
             for key, row in job.rows.items():
-                if isinstance(figures.get(key), float):
-                    table.note(row, index, figures[key])
+                if isinstance(figures.get(key), tuple):
+                    table.note(row, index, *figures[key])
                 elif key in figures:
                     table.refuse(row, figures[key])
+            seconds[number] = time.monotonic() - start
             if arguments.verbose:
-                print(f"{time.monotonic() - started:6.1f} s  {' '.join(job.argv)}", file=sys.stderr)
+                print(f"{seconds[number]:6.1f} s  {job.engine}  {' '.join(job.argv)}", file=sys.stderr)
         table.derive(index)
-        longest = max(longest, time.monotonic() - began) if index else (time.monotonic() - began) * 0.7
         print(f"round {index + 1}: {time.monotonic() - began:.0f} s", file=sys.stderr)
     return arguments.rounds
+
+
+def refuse(job, context, end):
+    """Raises Failed if the job cannot be had at all."""
+    if context.engines.get(job.engine):
+        raise Failed(f"not available: {context.engines[job.engine]}")
+    if time.monotonic() > end:
+        raise Failed("not begun, for the time was over")
+    if job.memory and job.memory > available_memory():
+        raise Failed(f"needs {job.memory / rows.GIB:.1f} GiB of memory; {available_memory() / rows.GIB:.1f} are free")
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--programs", required=True, help="folder with the programs of the bench")
     parser.add_argument("--vmtrace", required=True, help="the command vmtrace")
-    parser.add_argument("--out", help="folder for bench.json; without it the file is dropped")
+    parser.add_argument("--out", help="folder for bench.json and bench.svg; without it they are dropped")
     parser.add_argument("--rounds", type=int, default=None, help="at most so many (default 5; short form 1)")
     parser.add_argument("--minutes", type=float, default=9.0, help="no round is begun that would end later (default 9)")
     parser.add_argument("--short", action="store_true", help="seconds: only to see that every row is produced")
@@ -222,6 +235,8 @@ def write(document, folder):
     with open(f"{folder}/bench.json", "w", encoding="utf-8") as file:
         json.dump(document, file, indent=1)
         file.write("\n")
+    with open(f"{folder}/bench.svg", "w", encoding="utf-8") as file:
+        file.write(plot.svg(document))
 
 
 def main():
@@ -243,7 +258,7 @@ def main():
         print(show.table(document), end="")
         write(document, arguments.out or scratch)
     if arguments.out:
-        print(f"\nwritten: {arguments.out}/bench.json")
+        print(f"\nwritten: {arguments.out}/bench.json, {arguments.out}/bench.svg")
     absent = missing(results)
     if arguments.check and absent:
         print("rows with neither a figure nor a reason: " + ", ".join(absent), file=sys.stderr)

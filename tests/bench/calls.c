@@ -16,7 +16,7 @@
 enum {
     HEAP = 16 << 20,
     WINDOW = 64,
-    CALLS_A_BATCH = 16,
+    CALLS_A_BATCH = 8,
     SMALL = 64,
     LARGE = 1 << 20,
     QUEUE = 8, /* messages between two times that the socket is emptied: net.unix.max_dgram_qlen is 10 by default */

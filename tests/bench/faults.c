@@ -148,8 +148,8 @@ struct worker {
     uint64_t pages, count, random;
 };
 
-/* Accesses of all threads so far, and when each 32nd of them came. */
-enum { ACCESSES_A_STAMP = 32 };
+/* Accesses of all threads so far, and when each 16th of them came. */
+enum { ACCESSES_A_STAMP = 16 };
 static _Atomic uint64_t accesses;
 static int64_t stamps[MOST_BATCHES];
 static pthread_barrier_t barrier;
@@ -167,17 +167,14 @@ static void *run_worker(void *argument)
     return NULL;
 }
 
-/* Of the time between two stamps, in microseconds: with a busy machine beside, not of the whole time. */
-static double middle_between_stamps(void)
+/* Microseconds between two stamps: not the whole time, for other programs have some of that. */
+static double time_between_stamps(void)
 {
     uint64_t n = atomic_load(&accesses) / ACCESSES_A_STAMP;
     start_batches();
     for (uint64_t i = 1; i < n && i < MOST_BATCHES; i++)
         note_batch(stamps[i - 1], stamps[i], 1);
-    if (!batch_count)
-        die("too few accesses");
-    qsort(batches, batch_count, sizeof *batches, compare_doubles);
-    return batches[batch_count / 2];
+    return sort_batches();
 }
 
 static void time_threads(size_t bytes, uint64_t window, uint64_t count, char **numbers)
@@ -202,7 +199,7 @@ static void time_threads(size_t bytes, uint64_t window, uint64_t count, char **n
         vmt_report *report = end_region();
         /* Some accesses find their page open. */
         double faults = ACCESSES_A_STAMP * (double)vmt_report_touches(report) / (double)(n * count);
-        print_value(*numbers, faults / (middle_between_stamps() / 1e6));
+        print_value(*numbers, faults / (time_between_stamps() / 1e6));
         vmt_report_free(report);
         pthread_barrier_destroy(&barrier);
     }

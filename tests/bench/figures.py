@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The arithmetic of the bench: rows, their figures over the rounds, ratios to floors, targets."""
+from __future__ import annotations
+
 import dataclasses
 import statistics
 
@@ -57,7 +59,13 @@ class Row:
     derive: object = None  # function of a dictionary of inputs; with `inputs`, the ids that it needs
     inputs: tuple = ()
     rounds: dict = dataclasses.field(default_factory=dict)
+    means: list = dataclasses.field(default_factory=list)  # what the programs printed beside their figures
     reason: str = ""  # why there is no figure, or why a round is missing
+
+
+def lower_quartile(values):
+    """The figure of several runs: what other programs slow down falls out, as in bench.h."""
+    return sorted(values)[len(values) // 4]
 
 
 class Table:
@@ -77,8 +85,10 @@ class Table:
     def __iter__(self):
         return iter(self.rows.values())
 
-    def note(self, name, index, value):
+    def note(self, name, index, value, mean=None):
         self.rows[name].rounds[index] = value
+        if mean is not None:
+            self.rows[name].means.append(mean)
 
     def refuse(self, name, reason):
         self.rows[name].reason = self.rows[name].reason or reason
@@ -129,11 +139,14 @@ class Table:
             "min": min(values) if values else None,
             "max": max(values) if values else None,
             "rounds": len(values),
+            "mean": statistics.median(row.means) if row.means else None,
             "ratio": ratio,
             "floor": (row.floor.text or row.floor.short) if row.floor else None,
             "floor_short": row.floor.short if row.floor else None,
             "target_title": row.target.title if row.target else None,
             "target": row.target.text(row.floor) if row.target else None,
+            "target_factor": row.target.factor if row.target else None,
+            "target_at_least": row.target.at_least if row.target else None,
             "met": row.target.holds(ratio) if row.target and ratio is not None else None,
             "note": row.note or None,
             "reason": row.reason or (None if values else "no program printed it"),

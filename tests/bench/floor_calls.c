@@ -22,7 +22,7 @@
 #ifndef PR_SET_SYSCALL_USER_DISPATCH /* Linux 5.11 */
 #define PR_SET_SYSCALL_USER_DISPATCH 59
 #endif
-enum { ALLOW = 0, BLOCK = 1, CALLS_A_BATCH = 32 };
+enum { ALLOW = 0, BLOCK = 1, CALLS_A_BATCH = 8 };
 
 /* The allowed region: a call with arguments as a C function's, the way back from a handler, and the trampoline. */
 extern const char allowed_start[], allowed_end[], trampoline[];

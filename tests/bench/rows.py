@@ -58,7 +58,7 @@ class Job:
     stdin: str = "/dev/null"
     environment: dict = dataclasses.field(default_factory=dict)
     scale: float = 1.0
-    repeat: int = 1  # runs in a round; their median is the round's figure
+    repeat: int = 1  # runs in a round; their lower quartile is the round's figure
 
 
 @dataclasses.dataclass
@@ -167,6 +167,9 @@ class Builder:
             for key, text in CALLS.items():
                 floor, target = self.floor_of_call(engine, key)
                 self.row(f"{engine}.{key}", "a system call", text, "us", engine, floor, target)
+            if engine == "ptrace":
+                self.row(f"{engine}.getppid.stops", "a system call", "getppid, by the floor of two stops", "x", engine,
+                         derive=lambda ours, floor: ours / floor, inputs=(f"{engine}.getppid", "floor.call.syscall"))
             self.job(self.program("calls_traced", count), {key: f"{engine}.{key}" for key in CALLS}, engine=engine)
 
     @staticmethod
@@ -174,13 +177,13 @@ class Builder:
         title = "a call that needs no walk"
         if key == "getppid":
             if engine == "ptrace":
-                return Floor("cheapest", ((1, "floor.call.cheapest"),), text="the cheapest ptrace floor"), Target(title, 1.2)
-            return Floor("dispatch", ((1, "floor.call.dispatch"),), text="the dispatch floor"), Target(title, 1.5)
+                return Floor("cheapest", ((1, "floor.call.cheapest"),), text="cheapest ptrace floor"), Target(title, 1.2)
+            return Floor("dispatch", ((1, "floor.call.dispatch"),), text="dispatch floor"), Target(title, 1.5)
         if key in WALKED:
             kind, faults = stop_floor(engine), WALKED[key]
             pattern = "sequential" if key == "read1m.closed" else "random"
             terms = ((2, f"{engine}.{key.split('.')[0]}.untracked"), (faults, f"{kind}.fault.{pattern}.16MiB.64"))
-            floor = Floor("its limit", terms, text="2 x unwalked + the faults' floor")
+            floor = Floor("its limit", terms, text="2 x unwalked + faults' floor")
             return floor, Target("a call that needs a walk", 1) if engine == "ptrace" else None
         return Floor("native", ((1, f"native.{key}"),)), None
 
@@ -211,7 +214,7 @@ class Builder:
         self.row(f"{engine}.pair.1GiB", group, "1 GiB heap, later ones", "us", engine, limit, Target("vmt_begin + vmt_end, 1 GiB heap", 1))
         self.row(f"{engine}.pair.1GiB.mprotect", group, "1 GiB heap, later ones, by close + open", "x", engine,
                  derive=lambda ours, floor: ours / floor, inputs=(f"{engine}.pair.1GiB", "floor.memory.pair.1GiB"))
-        self.row(f"{engine}.start.1GiB", group, "vmt_begin, first, 1 GiB left open", "us", engine,
+        self.row(f"{engine}.start.1GiB", group, "vmt_begin, first, 1 GiB heap left open", "us", engine,
                  Floor("1 ms", (), 1000), Target("start of the helper, 1 GiB heap", 1))
         self.row(f"{engine}.start.1GiB.helper", group, "the same by the smallest helper's start", "x", engine,
                  derive=lambda ours, floor: ours / floor, inputs=(f"{engine}.start.1GiB", floor.terms[0][1]))
@@ -250,7 +253,8 @@ class Builder:
         count = self.count(1 << 20)
         for key, text in (("pair64", "malloc + free, 64 bytes at once"), ("mixed", "malloc + free, 1,000 live blocks")):
             self.row(f"native.{key}", "native", text, "ns")
-        self.job(self.program("loops", count), {key: f"native.{key}" for key in ("pair64", "mixed")})
+        self.job(self.program("loops", count), {key: f"native.{key}" for key in ("pair64", "mixed")},
+                 repeat=1 if self.context.short else 3)
         for engine in ENGINES:
             group = "code that should cost nothing"
             for key, text in (("pair64", "64 bytes"), ("mixed", "1,000 live")):
@@ -262,7 +266,8 @@ class Builder:
                      Floor("no region", ((1, f"{engine}.open.outside"),)), Target("an open page", 1.02))
             self.job(self.program("loops_traced", count),
                      {key: f"{engine}.{key}" for key in ("pair64", "mixed", "pair64.inside", "mixed.inside", "open.outside",
-                                                        "open.inside")}, engine=engine)
+                                                        "open.inside")}, engine=engine,
+                     repeat=1 if self.context.short else 3)
 
     # ------------------------------------------------------------ the trace
 
@@ -302,12 +307,12 @@ class Builder:
         name = load.name
         native = Floor("native", ((1, f"native.{name}"),))
         self.row(f"native.{name}", group, "native", "ms")
-        self.timed(f"native.{name}", [], load, 3)
+        self.timed(f"native.{name}", [], load, 5)
         trace = f"{self.context.scratch}/whole.vmt"
         for engine in ENGINES:
             self.row(f"{engine}.run.{name}", group, "vmtrace run -n 1024", "ms", engine, native,
                      Target("sqlite3 script at N = 1024", 3) if name == "sqlite3" else None)
-            self.timed(f"{engine}.run.{name}", [self.context.vmtrace, "run", "-q", "-n", "1024", "-o", trace, "--"], load, 3,
+            self.timed(f"{engine}.run.{name}", [self.context.vmtrace, "run", "-q", "-n", "1024", "-o", trace, "--"], load, 5,
                        engine=engine)
         peers = [("strace", "strace -f", ["strace", "-f", "-o", "/dev/null"], 2),
                  ("seccomp", "strace -f --seccomp-bpf", ["strace", "-f", "--seccomp-bpf", "-o", "/dev/null"], 2),
@@ -328,7 +333,7 @@ class Builder:
             self.row(f"libsigsegv.{name}", group, "GNU libsigsegv, N = 1024", "ms", floor=native)
             if self.context.has_libsigsegv:
                 own = dataclasses.replace(load, argv=self.program("libsigsegv_hash_table", *load.argv[1:]))
-                self.timed(f"libsigsegv.{name}", [], own, 3)
+                self.timed(f"libsigsegv.{name}", [], own, 5)
             else:
                 self.plan.refused.append(([f"libsigsegv.{name}"], "libsigsegv-dev was not installed at the build"))
         if load.small is not None:
@@ -340,7 +345,7 @@ class Builder:
         group = f"whole program: {load.text}"
         native = Floor("native", ((1, f"native.{name}.small"),))
         self.row(f"native.{name}.small", group, "native, small input", "ms")
-        self.timed(f"native.{name}.small", [], small, 3)
+        self.timed(f"native.{name}.small", [], small, 5)
         self.row(f"lackey.{name}.small", group, "valgrind lackey --trace-mem, small input", "ms", floor=native)
         if no_valgrind:
             self.plan.refused.append(([f"lackey.{name}.small"], no_valgrind))
@@ -351,7 +356,7 @@ class Builder:
             run = f"{engine}.run.{name}.small"
             self.row(run, group, "vmtrace run -n 1024, small input", "ms", engine, native)
             self.timed(run, [self.context.vmtrace, "run", "-q", "-n", "1024", "-o", f"{self.context.scratch}/small.vmt", "--"],
-                       small, 3, engine=engine)
+                       small, 5, engine=engine)
             self.row(f"{engine}.faster.{name}", group, "lackey's time by vmtrace's, small input", "x", engine,
                      Floor("vmtrace", (), 1, "vmtrace's time"),
                      Target("lackey's memory trace of it", 100, at_least=True) if name == "sqlite3" else None,

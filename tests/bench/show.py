@@ -19,7 +19,9 @@ def number(value):
 
 
 def ratio_text(ratio):
-    return "" if ratio is None else f"{number(ratio)} x" if ratio >= 100 else f"{ratio:.2f} x"
+    if ratio is None:
+        return ""
+    return f"{ratio:.1e} x" if ratio >= 1e5 else f"{number(ratio)} x" if ratio >= 100 else f"{ratio:.2f} x"
 
 
 def wrap(text, indent):
@@ -66,7 +68,7 @@ def group_lines(name, members):
 
 def target_lines(rows):
     """One line a target and engine; it gives the row that is worst, and those that miss it stand below."""
-    lines = [*heading("Targets"), f"  {'':<31} {'engine':<8} {'the worst':>11} {'ratio':>9}  {'target':<36} {'':<9}".rstrip()]
+    lines = [*heading("Targets"), f"  {'':<31} {'engine':<8} {'the worst':>10} {'ratio':>7}  {'target'}".rstrip()]
     together = {}
     for row in rows:
         if row["target"]:
@@ -78,11 +80,11 @@ def target_lines(rows):
         value = f"{number(worst['median'])} {worst['unit']}".strip() if worst else ""
         verdict = "not available" if not judged else "NOT MET" if missed else "met"
         if judged and len(members) > 1:
-            verdict += f", {len(judged) - len(missed)} of {len(judged)}"
-        lines.append(f"  {title:<31} {engine or '':<8} {value:>11} {ratio_text(worst['ratio']) if worst else '':>9}  "
-                     f"{target:<32} {verdict}".rstrip())
+            verdict += f" {len(judged) - len(missed)}/{len(judged)}"
+        lines.append(f"  {title:<31} {engine or '':<8} {value:>10} {ratio_text(worst['ratio']) if worst else '':>7}  "
+                     f"{target:<33} {verdict}".rstrip())
         if len(members) > 1:
-            lines += [f"      not met: {row['name']:<41} {ratio_text(row['ratio']):>9}" for row in missed]
+            lines += [f"      not met: {row['name']:<37} {ratio_text(row['ratio']):>7}" for row in missed]
     return lines
 
 
@@ -94,6 +96,8 @@ def table(document):
              f"{machine['load_after']:.1f} after"]
     if document["short"]:
         lines.append("The short form: it shows that every row is produced. Its figures mean nothing.")
+    elif machine["load_before"] > 0.5:
+        lines.append("Other programs kept the machine busy: compare by ratios; what needs stops suffers most.")
     lines += ["", f"  {'':<40} {'engine':<8} {'median':>10} {'min':>9} {'max':>9} {'':<3} {'ratio':>9} {'to':<11}".rstrip()]
     ordered = sorted(document["rows"], key=lambda row: order_of_groups(document)[row["group"]])
     for name, members in itertools.groupby(ordered, key=lambda row: row["group"]):

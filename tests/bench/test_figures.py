@@ -1,9 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The arithmetic of the bench on numbers made up."""
+"""The arithmetic of the bench on numbers made up, and the shape of what it writes."""
+import types
 import unittest
+import xml.etree.ElementTree
 
-from figures import Floor, Row, Table, Target, missing
+import plot
+import rows
+import show
+from figures import Floor, Row, Table, Target, lower_quartile, missing
 
 
 def table_with(ours, floor, target=None, bound=Floor("floor", ((1, "floor"),))):
@@ -84,6 +89,10 @@ class Figures(unittest.TestCase):
         table.derive(0)
         self.assertEqual(table.rows["twice"].reason, "not installed")
 
+    def test_of_several_runs_the_lower_quartile_counts(self):
+        self.assertEqual(lower_quartile([5.0]), 5.0)
+        self.assertEqual(lower_quartile([9.0, 1.0, 2.0, 8.0, 7.0]), 2.0)
+
     def test_rows_that_nobody_produced_are_found(self):
         table = Table([Row("a", "g", "a", "us"), Row("b", "g", "b", "us"), Row("c", "g", "c", "us")])
         table.note("a", 0, 1.0)
@@ -95,6 +104,52 @@ class Figures(unittest.TestCase):
             Table([Row("a", "g", "a", "us", floor=Floor("b", ((1, "b"),)))])
         with self.assertRaises(ValueError):
             Table([Row("a", "g", "a", "us"), Row("a", "g", "again", "us")])
+
+
+def document_with(figure_of):
+    """What bench.py writes if the figure of each row is figure_of(its number), None for none."""
+    context = types.SimpleNamespace(short=False, programs="/programs", vmtrace="/vmtrace", scratch="/dev/null/", widest=1024,
+                                    limit="", has_libsigsegv=True)
+    builder = rows.Builder(context)
+    for part in (builder.faults, builder.calls, builder.regions, builder.loops, builder.threads, builder.trace,
+                 builder.memory, builder.libsigsegv):
+        part()
+    table = Table(builder.plan.rows)
+    for number, row in enumerate(table):
+        figure = figure_of(number)
+        if figure is None:
+            table.refuse(row.id, "not available: " + "a long reason " * 12)
+        elif row.derive is None:
+            table.note(row.id, 0, figure)
+    table.derive(0)
+    return {"version": 1, "date": "today", "short": False, "rounds": 1, "seconds": 1.0,
+            "machine": {"cpu": "a CPU", "cpus": 2, "kernel": "6.1", "memory_bytes": 1 << 34, "load_before": 0.1,
+                        "load_after": 0.1}, "rows": [table.result(row) for row in table]}
+
+
+class Output(unittest.TestCase):
+    FIGURES = (lambda _: 1e-5, lambda _: 7.0, lambda _: 123456.7, lambda number: [None, 3.0][number % 2], lambda _: None)
+
+    def test_the_table_fits_into_its_width(self):
+        for figure_of in self.FIGURES:
+            for line in show.table(document_with(figure_of)).splitlines():
+                self.assertLessEqual(len(line), show.WIDTH, line)
+
+    def test_every_row_is_in_the_table(self):
+        text = show.table(document_with(lambda _: 7.0))
+        for row in document_with(lambda _: 7.0)["rows"]:
+            self.assertIn(row["name"], text)
+
+    def test_the_plot_is_xml_of_its_own(self):
+        for figure_of in self.FIGURES:
+            root = xml.etree.ElementTree.fromstring(plot.svg(document_with(figure_of)))
+            self.assertEqual(root.tag, "{http://www.w3.org/2000/svg}svg")
+            for element in root.iter():
+                self.assertFalse([name for name in element.attrib if name.endswith("href")])
+
+    def test_no_name_of_a_row_is_cut(self):
+        for row in document_with(lambda _: 7.0)["rows"]:
+            self.assertLessEqual(len(row["name"]), 40, row["name"])
 
 
 if __name__ == "__main__":
