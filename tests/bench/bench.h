@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the programs of the bench share: the clock, a heap, orders in which pages are accessed, batches, and how a figure
- * is printed for bench.py: one line "KEY VALUE MEAN", or "KEY - WHY" where there is none.
+ * What the programs of the bench share: the clock, a heap, orders in which pages are accessed, batches, and how a
+ * figure is printed for bench.py: one line "KEY VALUE MEAN", or "KEY - WHY" where there is none.
  *
- * A figure is the lower quartile of short batches: what else runs on the machine falls out of it as long as a quarter of them
- * is left alone. The mean over all is printed beside it.
+ * A figure is the lower quartile of short batches: what else runs on the machine falls out of it as long as a quarter
+ * of them is left alone. The mean over all is printed beside it.
  */
 #ifndef BENCH_H
 #define BENCH_H

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 """What the harness costs, beside the floors of its mechanisms and beside other tools, in one run.
 
-Rounds are interleaved: each runs everything once, so that what drifts on the machine drifts for all. A row's figure is the
-median over the rounds; a ratio is the median of the ratios within each round. README.md has the command that starts it.
+Rounds are interleaved: each runs everything once, so that what drifts on the machine drifts for all. A row's figure is
+the median over the rounds; a ratio is the median of the ratios within each round. README.md has the command that
+starts it.
 """
 import argparse
 import datetime
@@ -108,8 +109,11 @@ def run_several(job, cpus):
     for key in runs[0]:
         figures = [one[key] for one in runs if isinstance(one.get(key), tuple)]
         means = [mean for _, mean in figures if mean is not None]
-        together[key] = (lower_quartile([figure for figure, _ in figures]), statistics.fmean(means) if means else None) \
-            if figures else runs[0][key]
+        if figures:
+            quartile = lower_quartile([figure for figure, _ in figures])
+            together[key] = (quartile, statistics.fmean(means) if means else None)
+        else:
+            together[key] = runs[0][key]
     return together
 
 

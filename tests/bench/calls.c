@@ -2,9 +2,9 @@
 /*
  * A system call, natively and (compiled with BENCH_TRACED) inside a region: calls COUNT.
  *
- * getppid; a read of 64 bytes into memory that is not tracked, into a page that is open, and into closed pages, each of
- * which it opens; a read of 1 MiB into untracked memory, and into 256 closed pages; sendmsg of two buffers, the same way.
- * Natively the three kinds of memory are the same thing to the kernel.
+ * getppid; a read of 64 bytes into memory that is not tracked, into a page that is open, and into closed pages, each
+ * of which it opens; a read of 1 MiB into untracked memory, and into 256 closed pages; sendmsg of two buffers, the same
+ * way. Natively the three kinds of memory are the same thing to the kernel.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -79,7 +79,8 @@ static void time_small_reads(const char *key, enum memory memory, size_t count)
     for (size_t done = 0; done < count; done += CALLS_A_BATCH)
         BATCH (CALLS_A_BATCH)
             for (int i = 0; i < CALLS_A_BATCH; i++)
-                read_exactly(fd, memory == UNTRACKED ? own : heap + (memory == CLOSED ? (size_t)*next++ * PAGE : 0), SMALL);
+                read_exactly(fd, memory == UNTRACKED ? own : heap + (memory == CLOSED ? (size_t)*next++ * PAGE : 0),
+                             SMALL);
     if (memory == CLOSED)
         expected = (uint64_t)(next - order.pages);
     end(key);

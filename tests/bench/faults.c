@@ -5,8 +5,8 @@
  *   faults window                                        the largest window that a region may have here
  *   faults time BYTES WINDOW COUNT PATTERN...            PATTERN: microseconds a fault; the trace is kept in memory
  *   faults trace BYTES WINDOW COUNT FILE PATTERN...      PATTERN.bytes: of the file, a touch. PATTERN.rate: records a
- *                                                        second, from begin to end. PATTERN.writes: calls of the catcher
- *                                                        that write, a touch
+ *                                                        second, from begin to end. PATTERN.writes: calls of the
+ *                                                        catcher that write, a touch
  *   faults threads BYTES WINDOW COUNT THREADS...         THREADS: faults a second of so many threads, COUNT each, at
  *                                                        random over the same pages
  */

@@ -8,9 +8,9 @@ import statistics
 
 @dataclasses.dataclass(frozen=True)
 class Floor:
-    """What a row is divided by, in one round: the sum of the terms (factor, id of a row), and a constant in the row's unit.
+    """What a row is divided by, in one round: the sum of the terms (factor, id of a row) and of a constant.
 
-    `short` fits into a column of the table.
+    The constant is in the row's unit. `short` fits into a column of the table.
     """
 
     short: str

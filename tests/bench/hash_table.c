@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A workload to compare tools on: hash_table ENTRIES LOOKUPS fills a table, one malloc'd entry at a time, looks keys up at
- * random, and prints a sum that says that it worked. Compiled with BENCH_LIBSIGSEGV its memory is watched by a handler of
- * GNU libsigsegv's instead, WINDOW pages open at a time: what a program can do by itself.
+ * A workload to compare tools on: hash_table ENTRIES LOOKUPS fills a table, one malloc'd entry at a time, looks keys up
+ * at random, and prints a sum that says that it worked. Compiled with BENCH_LIBSIGSEGV its memory is watched by a
+ * handler of GNU libsigsegv's instead, WINDOW pages open at a time: what a program can do by itself.
  */
 #define _GNU_SOURCE
 #include "bench.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The smallest helper that can answer a stop: another process that shares the memory (clone(CLONE_VM)) and ptraces the one
- * that made it. It has no thread-local storage of its own, so it makes raw calls alone and its file is compiled without a
- * stack protector. This is what the catcher's costs are measured against; it keeps no records and checks nothing.
+ * The smallest helper that can answer a stop: another process that shares the memory (clone(CLONE_VM)) and ptraces the
+ * one that made it. It has no thread-local storage of its own, so it makes raw calls alone and its file is compiled
+ * without a stack protector. This is what the catcher's costs are measured against; it keeps no records and checks
+ * nothing.
  */
 #ifndef BENCH_HELPER_H
 #define BENCH_HELPER_H
@@ -28,11 +29,11 @@ static inline long raw_call(long nr, long a, long b, long c, long d)
 
 /* What a helper does: how it lets the program run on, and what it does at a stop with that signal. */
 struct helper {
-    long resume;                        /* PTRACE_CONT or PTRACE_SYSCALL */
-    long options;                       /* PTRACE_O_... */
+    long resume;                                /* PTRACE_CONT or PTRACE_SYSCALL */
+    long options;                               /* PTRACE_O_... */
     long (*answer)(pid_t program, long signal); /* returns the signal to deliver; NULL: none of it but SIGSYS */
     pid_t program;
-    _Atomic int ready;                  /* 1: attached; else the negative errno */
+    _Atomic int ready; /* 1: attached; else the negative errno */
 };
 
 static inline int run_helper(void *argument)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A peer: the fault of floor_faults.c through GNU libsigsegv's handler. libsigsegv_faults BYTES WINDOW COUNT PATTERN... */
+/* A peer: the fault of floor_faults.c by GNU libsigsegv's handler. libsigsegv_faults BYTES WINDOW COUNT PATTERN... */
 #define _GNU_SOURCE
 #include "watched.h"
 

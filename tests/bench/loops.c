@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Code that the harness should not slow down: loops COUNT, natively and (compiled with BENCH_TRACED) linked with libvmt.
+ * Code that the harness should not slow down: loops COUNT, natively and (with BENCH_TRACED) linked with libvmt.
  *
- * Nanoseconds for one malloc and free: pair64 a block of 64 bytes that is freed at once; mixed among 1,000 live blocks of
- * 16 to 4,096 bytes. Linked with libvmt also pair64.inside and mixed.inside, in a region whose window holds them all.
- * Then a loop over 32 pages, nanoseconds a page: open.outside and, in a region that has opened them, open.inside; the two
- * in turn in one process, on the same pages.
+ * Nanoseconds for one malloc and free: pair64 a block of 64 bytes that is freed at once; mixed among 1,000 live blocks
+ * of 16 to 4,096 bytes. Linked with libvmt also pair64.inside and mixed.inside, in a region whose window holds them.
+ * Then a loop over 32 pages, nanoseconds a page: open.outside and, in a region that has opened them, open.inside; the
+ * two in turn in one process, on the same pages.
  */
 #define _GNU_SOURCE
 #include "bench.h"

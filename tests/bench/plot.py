@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The result as one SVG that needs nothing else: light and dark as the viewer's system has it, no script, no network."""
+"""The result as one SVG that needs nothing else: light or dark as the viewer's system is, no script, no network."""
 import math
 from xml.sax.saxutils import escape
 
@@ -11,7 +11,8 @@ STYLE = """
 text { font: 13px system-ui, "DejaVu Sans", sans-serif; fill: #1f2328; }
 .title { font-size: 20px; font-weight: 600; } .head { font-size: 15px; font-weight: 600; }
 .soft { fill: #59636e; } .small { font-size: 12px; } .right { text-anchor: end; } .mid { text-anchor: middle; }
-.page { fill: #ffffff; } .band { fill: #f3f5f7; } .grid { stroke: #d1d9e0; } .limit { stroke: #1f2328; stroke-width: 1.5; }
+.page { fill: #ffffff; } .band { fill: #f3f5f7; } .grid { stroke: #d1d9e0; }
+.limit { stroke: #1f2328; stroke-width: 1.5; }
 .mark { stroke-width: 1.8; } .spread { stroke-width: 1.5; opacity: .55; }
 .ptrace { fill: #2166c4; stroke: #2166c4; } .dispatch { fill: #0a7d5c; stroke: #0a7d5c; }
 .stopped { fill: #ffffff; stroke: #2166c4; } .untraced { fill: #ffffff; stroke: #0a7d5c; }
@@ -27,8 +28,9 @@ text { fill: #e6edf3; } .soft { fill: #9da7b3; }
 }
 """
 # What a mark stands for; the shape says it too, for who does not see the colour.
-SHAPES = {"ptrace": "disc", "dispatch": "square", "stopped": "disc", "untraced": "square", "floor": "diamond", "peer": "disc",
-          "met": "disc", "missed": "triangle"}
+SHAPES = {"ptrace": "disc", "dispatch": "square", "stopped": "disc", "untraced": "square", "floor": "diamond",
+          "peer": "disc", "met": "disc", "missed": "triangle"}
+CORNERS = {"diamond": ((0, -5.5), (5.5, 0), (0, 5.5), (-5.5, 0)), "triangle": ((0, -5.5), (5.5, 4.5), (-5.5, 4.5))}
 NAMES = {"ptrace": "ours, ptrace", "dispatch": "ours, dispatch", "stopped": "floor, one stop",
          "untraced": "floor, SIGSEGV + 2 mprotect", "floor": "floor or native", "peer": "another tool",
          "met": "target met", "missed": "target missed"}
@@ -55,8 +57,7 @@ class Page:
         elif shape == "square":
             self.parts.append(f'<rect x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8" {name}>{title}</rect>')
         else:
-            corners = ((0, -5.5), (5.5, 0), (0, 5.5), (-5.5, 0)) if shape == "diamond" else ((0, -5.5), (5.5, 4.5), (-5.5, 4.5))
-            points = " ".join(f"{x + dx:.1f},{y + dy:.1f}" for dx, dy in corners)
+            points = " ".join(f"{x + dx:.1f},{y + dy:.1f}" for dx, dy in CORNERS[shape])
             self.parts.append(f'<polygon points="{points}" {name}>{title}</polygon>')
 
 
@@ -78,7 +79,7 @@ class Scale:
         if self.log:
             exponents = range(math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9) + 1)
             parts = (1, 2, 5) if self.high / self.low <= 200 else (1,)
-            ticks = [part * 10.0 ** exponent for exponent in range(exponents.start - 1, exponents.stop) for part in parts]
+            ticks = [part * 10.0 ** power for power in range(exponents.start - 1, exponents.stop) for part in parts]
             return [tick for tick in ticks if self.low * 0.999 <= tick <= self.high * 1.001]
         step = 10 ** math.floor(math.log10(self.high - self.low))
         for part in (0.2, 0.5, 1):
@@ -98,7 +99,7 @@ def tick_text(value):
 
 
 def panel(page, title, subtitle, lines, scale, unit, limit=None):
-    """`lines`: (label, [(series, row or figure)], text to the right, class of that text). A line without marks is a heading."""
+    """`lines`: (label, [(series, row or figure)], text to the right, class of that text); without marks a heading."""
     page.y += 42
     page.text(24, page.y, title, "head")
     page.text(24, page.y + 19, subtitle, "soft small")
@@ -136,22 +137,22 @@ def panel(page, title, subtitle, lines, scale, unit, limit=None):
 def targets(page, rows):
     lines = []
     engines = {row["engine"] for row in rows if row["met"] is not None}
+    titles = [(row["target_title"], row["engine"]) for row in rows]
     for row in rows:
         if row["met"] is None:
             continue
         bound = float(row["target_factor"])
         part = bound / row["ratio"] if row["target_at_least"] and row["ratio"] else row["ratio"] / bound
-        several = sum(other["target_title"] == row["target_title"] and other["engine"] == row["engine"] for other in rows) > 1
-        label = row["target_title"] if not several else row["name"]
+        label = row["target_title"] if titles.count((row["target_title"], row["engine"])) == 1 else row["name"]
         if row["target_title"].startswith("a fault,") or row["target_title"] == "a fault":
             label = f"a fault: {row['name']}"
         lines.append((label + (f", {row['engine']}" if len(engines) > 1 else ""), part, row))
     if not lines:
         return
     shown = [(label, [("met" if row["met"] else "missed", max(part, 0.05))],
-              f"{show.ratio_text(row['ratio'])}  ({row['target']})", "small" if row["met"] else "small missed")
+              f"{show.ratio_text(row['ratio'])} · {row['target']}", "small" if row["met"] else "small missed")
              for label, part, row in lines]
-    panel(page, "Targets", "How much of its bound each uses; what lies left of the line at 1 is met. Beyond 5: at the edge.",
+    panel(page, "Targets", "How much of its bound each uses; left of the line at 1 it is met. Beyond 5: at the edge.",
           shown, Scale(0.05, 5, True), "of the bound", limit=1)
 
 
@@ -168,8 +169,8 @@ def faults(page, by_id):
             lines.append((marks[0][1]["name"], marks, ", ".join(ours), "small"))
     if lines:
         most = max(row["median"] for _, marks, _, _ in lines for _, row in marks) * 1.15
-        panel(page, "A fault", "Microseconds, median over the rounds; the bar is from least to most. N: pages kept open.", lines,
-              Scale(0, most, False), "us")
+        panel(page, "A fault", "Microseconds, median of the rounds; the bar is from least to most. N: pages kept open.",
+              lines, Scale(0, most, False), "us")
 
 
 def calls(page, by_id):
@@ -193,7 +194,8 @@ def calls(page, by_id):
 def programs(page, rows):
     lines = []
     for group in dict.fromkeys(row["group"] for row in rows if row["group"].startswith("whole program")):
-        members = [row for row in rows if row["group"] == group and row["ratio"] is not None and row["floor"] == "native"]
+        members = [row for row in rows
+                   if row["group"] == group and row["ratio"] is not None and row["floor"] == "native"]
         if members:
             lines.append((group.split(": ")[1], [], "", ""))
         for row in sorted(members, key=lambda row: row["ratio"]):
@@ -215,7 +217,8 @@ def svg(document):
     page.text(24, page.y, "What vmtrace costs", "title")
     page.y += 22
     page.text(24, page.y, f"{document['date']}: {document['rounds']} rounds, {machine['cpu']}, {machine['cpus']} CPUs, "
-              f"Linux {machine['kernel']}, load {machine['load_before']:.1f} to {machine['load_after']:.1f}", "soft small")
+              f"Linux {machine['kernel']}, load {machine['load_before']:.1f} to {machine['load_after']:.1f}",
+              "soft small")
     if document["short"]:
         page.y += 18
         page.text(24, page.y, "The short form: its figures mean nothing.", "missed")
@@ -229,6 +232,7 @@ def svg(document):
         page.y += 22
         page.text(24, page.y, text[:150], "soft small")
     height = page.y + 24
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" width="{WIDTH}" height="{height:.0f}">\n'
+    return ('<svg xmlns="http://www.w3.org/2000/svg" '
+            f'viewBox="0 0 {WIDTH} {height:.0f}" width="{WIDTH}" height="{height:.0f}">\n'
             f"<title>What vmtrace costs</title>\n<style>{STYLE}</style>\n"
             f'<rect width="{WIDTH}" height="{height:.0f}" class="page"/>\n' + "\n".join(page.parts) + "\n</svg>\n")

@@ -5,8 +5,8 @@
  *   regions pairs BYTES COUNT   first: vmt_begin and vmt_end of the process's first region over a heap of that size.
  *                               pair: of each of COUNT regions after that one
  *   regions start BYTES         start: the first vmt_begin, of a region that closes nothing beside a heap of that size
- *   regions memory BYTES PAGES FILE  touched: bytes of the manager's a page touched. untouched: bytes of the process, but
- *                               for the heap, before anything is touched. The trace goes to FILE, for it is not counted
+ *   regions memory BYTES PAGES FILE  touched: bytes of the manager's a page touched. untouched: bytes of the process,
+ *                               but for the heap, before anything is touched. The trace goes to FILE: it does not count
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

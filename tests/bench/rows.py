@@ -25,7 +25,7 @@ FAULTS = (
 MECHANISMS = {
     "dispatch": "through dispatch, nobody tracing",
     "sigsys": "SIGSYS of dispatch past a tracer",
-    "trampoline": "SIGSYS swallowed, call from a trampoline",
+    "trampoline": "SIGSYS swallowed, trampoline",
     "seccomp": "one stop, SECCOMP_RET_TRACE",
     "syscall": "two stops, PTRACE_SYSCALL",
 }
@@ -74,12 +74,8 @@ def stop_floor(engine):
     return "stopped" if engine == "ptrace" else "untraced"
 
 
-def each(engine, key):
-    return f"{engine}.{key}"
-
-
 class Builder:
-    """Assembles a plan. `context` has: short, programs (folder), vmtrace, scratch (folder), widest (pages), limit (sentence)."""
+    """Assembles a plan; bench.py's Context says what it depends on."""
 
     def __init__(self, context):
         self.context = context
@@ -95,6 +91,9 @@ class Builder:
 
     def count(self, full):
         return max(full // 16, 256) if self.context.short else full
+
+    def repeat(self, full):
+        return 1 if self.context.short else full
 
     def job(self, argv, rows, memory=0, **options):
         """A job, unless it is too large for the short form."""
@@ -117,15 +116,17 @@ class Builder:
         note = "" if window else self.context.limit
         count = self.count(8192)
         rounds = 3 if SIZES[size] >= 4 * GIB else 1000
+        repeat = self.repeat(3 if SIZES[size] <= 16 * MIB else 1)
 
         def ids(kind):
             return {p: f"{kind}.fault.{p}.{size.replace(' ', '')}.{window or 'max'}" for p in patterns}
 
-        for kind, text in (("untraced", "SIGSEGV + 2 mprotect, untraced"), ("stopped", "one stop, the smallest helper")):
+        for kind, text in (("untraced", "SIGSEGV + 2 mprotect, untraced"),
+                           ("stopped", "one stop, the smallest helper")):
             for pattern, row in ids(kind).items():
                 self.row(row, f"floor of a fault: {text}", f"{pattern}, {size}, {label}", "us", note=note)
             self.job(self.program("floor_faults", kind, SIZES[size], pages, count, *patterns), ids(kind), rounds=rounds,
-                     memory=SIZES[size])
+                     repeat=repeat, memory=SIZES[size])
         for engine in ENGINES:
             for pattern, row in ids(engine).items():
                 target = None
@@ -139,15 +140,16 @@ class Builder:
                 floor = Floor("one stop" if kind == "stopped" else "untraced", ((1, ids(kind)[pattern]),))
                 self.row(row, "a fault", f"{pattern}, {size}, {label}", "us", engine, floor, target, note)
             self.job(self.program("faults", "time", SIZES[size], pages, count, *patterns), ids(engine), engine=engine,
-                     rounds=rounds, memory=SIZES[size])
+                     rounds=rounds, repeat=repeat, memory=SIZES[size])
 
     def threads(self):
         numbers = ("1", "2", "4", "8")
         for engine in ENGINES:
             for n in numbers:
                 floor = Floor("1 thread", ((1, f"{engine}.threads.1"),)) if n != "1" else None
-                self.row(f"{engine}.threads.{n}", "faults a second in all", f"{n} thread{'s' * (n != '1')}", "/s", engine,
-                         floor, Target("faults a second of 8 threads", 1, at_least=True) if n == "8" else None)
+                name = "1 thread" if n == "1" else f"{n} threads"
+                self.row(f"{engine}.threads.{n}", "faults a second in all", name, "/s", engine, floor,
+                         Target("faults a second of 8 threads", 1, at_least=True) if n == "8" else None)
             self.job(self.program("faults", "threads", 16 * MIB, 64, self.count(4096), *numbers),
                      {n: f"{engine}.threads.{n}" for n in numbers}, engine=engine, bound=False)
 
@@ -156,13 +158,14 @@ class Builder:
     def calls(self):
         for mechanism, text in MECHANISMS.items():
             self.row(f"floor.call.{mechanism}", "floor of a system call (getppid)", text, "us")
-            self.job(self.program("floor_calls", mechanism, self.count(8192)), {mechanism: f"floor.call.{mechanism}"})
-        self.row("floor.call.cheapest", "floor of a system call (getppid)", "the cheapest that ptrace has", "us", derive=min,
-                 inputs=tuple(f"floor.call.{name}" for name in PTRACE_MECHANISMS))
+            self.job(self.program("floor_calls", mechanism, self.count(8192)), {mechanism: f"floor.call.{mechanism}"},
+                     repeat=self.repeat(3))
+        self.row("floor.call.cheapest", "floor of a system call (getppid)", "the cheapest that ptrace has", "us",
+                 derive=min, inputs=tuple(f"floor.call.{name}" for name in PTRACE_MECHANISMS))
         count = self.count(4096)
         for key, text in CALLS.items():
             self.row(f"native.{key}", "native", text, "us")
-        self.job(self.program("calls", count), {key: f"native.{key}" for key in CALLS})
+        self.job(self.program("calls", count), {key: f"native.{key}" for key in CALLS}, repeat=self.repeat(3))
         for engine in ENGINES:
             for key, text in CALLS.items():
                 floor, target = self.floor_of_call(engine, key)
@@ -170,14 +173,16 @@ class Builder:
             if engine == "ptrace":
                 self.row(f"{engine}.getppid.stops", "a system call", "getppid, by the floor of two stops", "x", engine,
                          derive=lambda ours, floor: ours / floor, inputs=(f"{engine}.getppid", "floor.call.syscall"))
-            self.job(self.program("calls_traced", count), {key: f"{engine}.{key}" for key in CALLS}, engine=engine)
+            self.job(self.program("calls_traced", count), {key: f"{engine}.{key}" for key in CALLS}, engine=engine,
+                     repeat=self.repeat(3))
 
     @staticmethod
     def floor_of_call(engine, key):
         title = "a call that needs no walk"
         if key == "getppid":
             if engine == "ptrace":
-                return Floor("cheapest", ((1, "floor.call.cheapest"),), text="cheapest ptrace floor"), Target(title, 1.2)
+                floor = Floor("cheapest", ((1, "floor.call.cheapest"),), text="cheapest ptrace floor")
+                return floor, Target(title, 1.2)
             return Floor("dispatch", ((1, "floor.call.dispatch"),), text="dispatch floor"), Target(title, 1.5)
         if key in WALKED:
             kind, faults = stop_floor(engine), WALKED[key]
@@ -196,8 +201,8 @@ class Builder:
                           ("helper", "smallest helper started, 1 GiB")):
             self.row(f"floor.memory.{key}.1GiB", "floors of a region", text, "us")
         self.row("floor.memory.pair.1MiB", "floors of a region", "mprotect that closes + opens 1 MiB", "us")
-        self.job(self.program("floor_memory", big, 5), {key: f"floor.memory.{key}.1GiB" for key in
-                                                       ("close", "open", "pair", "fork", "vfork", "helper")}, memory=big)
+        keys = ("close", "open", "pair", "fork", "vfork", "helper")
+        self.job(self.program("floor_memory", big, 5), {key: f"floor.memory.{key}.1GiB" for key in keys}, memory=big)
         self.job(self.program("floor_memory", small, 50), {"pair": "floor.memory.pair.1MiB"})
         for engine in ENGINES:
             self.regions_of(engine, big, small)
@@ -211,7 +216,8 @@ class Builder:
                  Floor("0.5 ms", (), 500), Target("each of 200 regions, 1 MiB heap", 1))
         self.row(f"{engine}.first.1GiB", group, "1 GiB heap, first region of a process", "us", engine)
         limit = Floor("its limit", ((1.2, "floor.memory.pair.1GiB"),), 300, "1.2 x (close + open) + 0.3 ms")
-        self.row(f"{engine}.pair.1GiB", group, "1 GiB heap, later ones", "us", engine, limit, Target("vmt_begin + vmt_end, 1 GiB heap", 1))
+        self.row(f"{engine}.pair.1GiB", group, "1 GiB heap, later ones", "us", engine, limit,
+                 Target("vmt_begin + vmt_end, 1 GiB heap", 1))
         self.row(f"{engine}.pair.1GiB.mprotect", group, "1 GiB heap, later ones, by close + open", "x", engine,
                  derive=lambda ours, floor: ours / floor, inputs=(f"{engine}.pair.1GiB", "floor.memory.pair.1GiB"))
         self.row(f"{engine}.start.1GiB", group, "vmt_begin, first, 1 GiB heap left open", "us", engine,
@@ -237,15 +243,16 @@ class Builder:
                          f"process without its {mib} MiB heap", "B", engine)
             # Resident memory comes in pages: the difference of two sizes of heap, and half a byte is nothing.
             self.row(f"{engine}.memory.untouched", "memory of the harness", "bytes a page never touched", "B", engine,
-                     Floor("0.5 bytes", (), 0.5, "0.5 bytes (none, rounded)"), Target("memory, a page never touched", 1),
+                     Floor("0.5 bytes", (), 0.5, "0.5 bytes (none, rounded)"),
+                     Target("memory, a page never touched", 1),
                      derive=lambda a, b, pages=(many - few) * MIB / 4096: (b - a) / pages,
                      inputs=(f"{engine}.resident.few", f"{engine}.resident.many"))
             self.job(self.program("regions", "memory", touched * MIB, touched * MIB // 4096, trace),
-                     {"touched": f"{engine}.memory.touched"}, engine=engine, rounds=3, memory=touched * MIB if touched > 99 else 0)
+                     {"touched": f"{engine}.memory.touched"}, engine=engine, rounds=3, memory=touched * MIB)
             for mib, name in ((few, "few"), (many, "many")):
                 self.job(self.program("regions", "memory", mib * MIB, 0, trace),
                          {"untouched": f"{engine}.resident.{name}"}, engine=engine, rounds=3,
-                         memory=mib * MIB if mib > 99 else 0)
+                         memory=mib * MIB)
 
     # ------------------------------------------------------------ code that should cost nothing
 
@@ -254,20 +261,22 @@ class Builder:
         for key, text in (("pair64", "malloc + free, 64 bytes at once"), ("mixed", "malloc + free, 1,000 live blocks")):
             self.row(f"native.{key}", "native", text, "ns")
         self.job(self.program("loops", count), {key: f"native.{key}" for key in ("pair64", "mixed")},
-                 repeat=1 if self.context.short else 3)
+                 repeat=self.repeat(3))
         for engine in ENGINES:
             group = "code that should cost nothing"
             for key, text in (("pair64", "64 bytes"), ("mixed", "1,000 live")):
                 native = Floor("native", ((1, f"native.{key}"),))
-                self.row(f"{engine}.{key}", group, f"no region: malloc + free, {text}", "ns", engine, native, Target("malloc + free, no region", 1.05))
-                self.row(f"{engine}.{key}.inside", group, f"inside: malloc + free, {text}", "ns", engine, native, Target("malloc + free, inside", 1.5))
+                self.row(f"{engine}.{key}", group, f"no region: malloc + free, {text}", "ns", engine, native,
+                         Target("malloc + free, no region", 1.05))
+                self.row(f"{engine}.{key}.inside", group, f"inside: malloc + free, {text}", "ns", engine, native,
+                         Target("malloc + free, inside", 1.5))
             self.row(f"{engine}.open.outside", group, "no region: a loop over 32 pages, a page", "ns", engine)
             self.row(f"{engine}.open.inside", group, "inside: a loop over 32 pages, a page", "ns", engine,
                      Floor("no region", ((1, f"{engine}.open.outside"),)), Target("an open page", 1.02))
             self.job(self.program("loops_traced", count),
-                     {key: f"{engine}.{key}" for key in ("pair64", "mixed", "pair64.inside", "mixed.inside", "open.outside",
-                                                        "open.inside")}, engine=engine,
-                     repeat=1 if self.context.short else 3)
+                     {key: f"{engine}.{key}" for key in ("pair64", "mixed", "pair64.inside", "mixed.inside",
+                                                        "open.outside", "open.inside")}, engine=engine,
+                     repeat=self.repeat(3))
 
     # ------------------------------------------------------------ the trace
 
@@ -282,38 +291,36 @@ class Builder:
                         ("bytes", "bytes a touch", "B", few, Target("the trace, bytes a touch", 1)),
                         ("rate", "records a second", "/s", None, None),
                         ("writes", "write calls a touch", "", none, Target("the trace, system calls a touch", 1))):
-                    self.row(f"{engine}.trace.{pattern}.{key}", "the trace", f"{text}, {pattern}", unit, engine, floor, target)
+                    self.row(f"{engine}.trace.{pattern}.{key}", "the trace", f"{text}, {pattern}", unit, engine, floor,
+                             target)
                     keys[f"{pattern}.{key}"] = f"{engine}.trace.{pattern}.{key}"
-            self.job(self.program("faults", "trace", 16 * MIB, 64, self.count(32768), f"{self.context.scratch}/touches.vmt",
-                                  *patterns), keys, engine=engine, rounds=3)
+            self.job(self.program("faults", "trace", 16 * MIB, 64, self.count(32768),
+                                  f"{self.context.scratch}/touches.vmt", *patterns), keys, engine=engine, rounds=3)
 
     # ------------------------------------------------------------ peers
 
     def peers(self):
-        if shutil.which("valgrind") is None:
-            refused = "valgrind is not installed"
-        else:
-            refused = ""
         for load in workloads.make(self.context):
-            self.peers_on(load, refused)
+            self.peers_on(load)
         self.libsigsegv()
 
     def timed(self, row, argv, load, repeat=1, **options):
         self.plan.jobs.append(Job([*argv, *load.argv], {"time": row}, timed=True, bound=False, stdin=load.stdin,
-                                  environment={"LC_ALL": "C"}, repeat=1 if self.context.short else repeat, **options))
+                                  environment={"LC_ALL": "C"}, repeat=self.repeat(repeat), **options))
 
-    def peers_on(self, load, no_valgrind):
+    def vmtrace_run(self, name):
+        return [self.context.vmtrace, "run", "-q", "-n", "1024", "-o", f"{self.context.scratch}/{name}.vmt", "--"]
+
+    def peers_on(self, load):
         group = f"whole program: {load.text}"
         name = load.name
         native = Floor("native", ((1, f"native.{name}"),))
         self.row(f"native.{name}", group, "native", "ms")
         self.timed(f"native.{name}", [], load, 5)
-        trace = f"{self.context.scratch}/whole.vmt"
         for engine in ENGINES:
             self.row(f"{engine}.run.{name}", group, "vmtrace run -n 1024", "ms", engine, native,
                      Target("sqlite3 script at N = 1024", 3) if name == "sqlite3" else None)
-            self.timed(f"{engine}.run.{name}", [self.context.vmtrace, "run", "-q", "-n", "1024", "-o", trace, "--"], load, 5,
-                       engine=engine)
+            self.timed(f"{engine}.run.{name}", self.vmtrace_run("whole"), load, 5, engine=engine)
         peers = [("strace", "strace -f", ["strace", "-f", "-o", "/dev/null"], 2),
                  ("seccomp", "strace -f --seccomp-bpf", ["strace", "-f", "--seccomp-bpf", "-o", "/dev/null"], 2),
                  ("cachegrind", "valgrind cachegrind", ["valgrind", "-q", "--tool=cachegrind", "--log-file=/dev/null",
@@ -324,9 +331,8 @@ class Builder:
             peers = []
         for key, text, argv, repeat in peers:
             self.row(f"{key}.{name}", group, text, "ms", floor=native)
-            refused = no_valgrind if argv[0] == "valgrind" else "" if shutil.which(argv[0]) else f"{argv[0]} is not installed"
-            if refused:
-                self.plan.refused.append(([f"{key}.{name}"], refused))
+            if not shutil.which(argv[0]):
+                self.plan.refused.append(([f"{key}.{name}"], f"{argv[0]} is not installed"))
             else:
                 self.timed(f"{key}.{name}", argv, load, repeat, rounds=2 if argv[0] == "valgrind" else 1000)
         if load.hash_table:
@@ -337,9 +343,9 @@ class Builder:
             else:
                 self.plan.refused.append(([f"libsigsegv.{name}"], "libsigsegv-dev was not installed at the build"))
         if load.small is not None:
-            self.lackey_on(load, no_valgrind)
+            self.lackey_on(load)
 
-    def lackey_on(self, load, no_valgrind):
+    def lackey_on(self, load):
         """Lackey's memory trace takes minutes of what takes 0.1 s natively: a smaller input, the same for all three."""
         name, small = load.name, load.small
         group = f"whole program: {load.text}"
@@ -347,16 +353,15 @@ class Builder:
         self.row(f"native.{name}.small", group, "native, small input", "ms")
         self.timed(f"native.{name}.small", [], small, 5)
         self.row(f"lackey.{name}.small", group, "valgrind lackey --trace-mem, small input", "ms", floor=native)
-        if no_valgrind:
-            self.plan.refused.append(([f"lackey.{name}.small"], no_valgrind))
+        if not shutil.which("valgrind"):
+            self.plan.refused.append(([f"lackey.{name}.small"], "valgrind is not installed"))
         else:
-            self.timed(f"lackey.{name}.small", ["valgrind", "-q", "--tool=lackey", "--trace-mem=yes", "--log-file=/dev/null"],
-                       small, rounds=1)
+            self.timed(f"lackey.{name}.small",
+                       ["valgrind", "-q", "--tool=lackey", "--trace-mem=yes", "--log-file=/dev/null"], small, rounds=1)
         for engine in ENGINES:
             run = f"{engine}.run.{name}.small"
             self.row(run, group, "vmtrace run -n 1024, small input", "ms", engine, native)
-            self.timed(run, [self.context.vmtrace, "run", "-q", "-n", "1024", "-o", f"{self.context.scratch}/small.vmt", "--"],
-                       small, 5, engine=engine)
+            self.timed(run, self.vmtrace_run("small"), small, 5, engine=engine)
             self.row(f"{engine}.faster.{name}", group, "lackey's time by vmtrace's, small input", "x", engine,
                      Floor("vmtrace", (), 1, "vmtrace's time"),
                      Target("lackey's memory trace of it", 100, at_least=True) if name == "sqlite3" else None,

@@ -43,8 +43,9 @@ def heading(text):
 def row_lines(row):
     if row["median"] is None:
         return []
-    return [f"  {row['name']:<40.40} {row['engine'] or '':<8} {number(row['median']):>10} {number(row['min']):>9} "
-            f"{number(row['max']):>9} {row['unit']:<3} {ratio_text(row['ratio']):>9} {row['floor_short'] or '':<11}".rstrip()]
+    figures = f"{number(row['median']):>10} {number(row['min']):>9} {number(row['max']):>9} {row['unit']:<3}"
+    ratio = f"{ratio_text(row['ratio']):>9} {row['floor_short'] or ''}"
+    return [f"  {row['name']:<40} {row['engine'] or '':<8} {figures} {ratio}".rstrip()]
 
 
 def group_lines(name, members):
@@ -98,7 +99,7 @@ def table(document):
         lines.append("The short form: it shows that every row is produced. Its figures mean nothing.")
     elif machine["load_before"] > 0.5:
         lines.append("Other programs kept the machine busy: compare by ratios; what needs stops suffers most.")
-    lines += ["", f"  {'':<40} {'engine':<8} {'median':>10} {'min':>9} {'max':>9} {'':<3} {'ratio':>9} {'to':<11}".rstrip()]
+    lines += ["", f"  {'':<40} {'engine':<8} {'median':>10} {'min':>9} {'max':>9} {'':<3} {'ratio':>9} to"]
     ordered = sorted(document["rows"], key=lambda row: order_of_groups(document)[row["group"]])
     for name, members in itertools.groupby(ordered, key=lambda row: row["group"]):
         lines += group_lines(name, list(members))

@@ -84,7 +84,8 @@ class Figures(unittest.TestCase):
         self.assertEqual(table.rows["least"].reason, "")
 
     def test_a_derived_row_gives_the_reason_of_what_it_lacks(self):
-        table = Table([Row("a", "g", "a", "us"), Row("twice", "g", "twice", "us", derive=lambda a: 2 * a, inputs=("a",))])
+        table = Table([Row("a", "g", "a", "us"),
+                       Row("twice", "g", "twice", "us", derive=lambda a: 2 * a, inputs=("a",))])
         table.refuse("a", "not installed")
         table.derive(0)
         self.assertEqual(table.rows["twice"].reason, "not installed")
@@ -108,8 +109,8 @@ class Figures(unittest.TestCase):
 
 def document_with(figure_of):
     """What bench.py writes if the figure of each row is figure_of(its number), None for none."""
-    context = types.SimpleNamespace(short=False, programs="/programs", vmtrace="/vmtrace", scratch="/dev/null/", widest=1024,
-                                    limit="", has_libsigsegv=True)
+    context = types.SimpleNamespace(short=False, programs="/programs", vmtrace="/vmtrace", scratch="/dev/null/",
+                                    widest=1024, limit="", has_libsigsegv=True)
     builder = rows.Builder(context)
     for part in (builder.faults, builder.calls, builder.regions, builder.loops, builder.threads, builder.trace,
                  builder.memory, builder.libsigsegv):
@@ -128,7 +129,8 @@ def document_with(figure_of):
 
 
 class Output(unittest.TestCase):
-    FIGURES = (lambda _: 1e-5, lambda _: 7.0, lambda _: 123456.7, lambda number: [None, 3.0][number % 2], lambda _: None)
+    FIGURES = (lambda _: 1e-5, lambda _: 7.0, lambda _: 123456.7, lambda number: [None, 3.0][number % 2],
+               lambda _: None)
 
     def test_the_table_fits_into_its_width(self):
         for figure_of in self.FIGURES:

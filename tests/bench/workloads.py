@@ -57,7 +57,7 @@ def hash_table(context, entries, lookups, name):
 
 
 def make(context):
-    """Natively about 0.1 s each. The first hash table fits into the 1024 pages that tools with a window get, the last does not."""
+    """Natively about 0.1 s each. The first hash table fits into a window of 1,024 pages, the last does not."""
     sizes = ((1000, 20), (2000, 500), ((2000, 20000), (500, 2000)), (20000, 500)) if context.short else \
         ((60000, 2000), (300000, 10000), ((40000, 8000000), (2000, 100000)), (160000, 20000))
     loads = []
