@@ -4,7 +4,8 @@
  * named by its owner and its offset in it, so that address-space randomisation does not change a name.
  *
  * A large allocation owns each page that it covers by half or more. A small one owns a page only if it is the first to
- * lie in it; following pages that the same site is the first to use join the same owner. The table only grows.
+ * lie in it; following pages that the same site is the first to use join the same owner. A large one that comes from the
+ * same site and covers the same bytes of the same pages as the one that owns them is that one. The table only grows.
  * Async-signal-safe and lock-free.
  */
 #ifndef VMTI_OWNERS_H

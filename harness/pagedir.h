@@ -24,20 +24,25 @@ enum { VMTI_DIR_CHUNK_SHIFT = 18, VMTI_DIR_TOP = 1 << (VMTI_ADDRESS_BITS - VMTI_
 
 struct vmti_dir_chunk {
     _Atomic uint32_t low, high; /* bounds of the pages ever set: [low, high) */
-    _Atomic uint32_t word[1u << VMTI_DIR_CHUNK_SHIFT];
+    _Atomic uint32_t word[(1u << VMTI_DIR_CHUNK_SHIFT) + 1]; /* the last one is no page's, and 0 */
 };
 
 extern VMTI_HIDDEN _Atomic(struct vmti_dir_chunk *) vmti_dir_top[VMTI_DIR_TOP];
 
-static inline uint32_t vmti_dir_get(uint64_t page)
+/* The word of a page; the one after it is that of the next page, or 0. NULL: no page near it was ever set. */
+static inline const _Atomic uint32_t *vmti_dir_word(uint64_t page)
 {
     uint64_t top = page >> VMTI_DIR_CHUNK_SHIFT;
     if (vmti_unlikely(top >= VMTI_DIR_TOP))
-        return 0;
-    struct vmti_dir_chunk *chunk = atomic_load_explicit(&vmti_dir_top[top], memory_order_acquire);
-    if (!chunk)
-        return 0;
-    return atomic_load_explicit(&chunk->word[page & ((1u << VMTI_DIR_CHUNK_SHIFT) - 1)], memory_order_relaxed);
+        return NULL;
+    const struct vmti_dir_chunk *chunk = atomic_load_explicit(&vmti_dir_top[top], memory_order_acquire);
+    return chunk ? &chunk->word[page & ((1u << VMTI_DIR_CHUNK_SHIFT) - 1)] : NULL;
+}
+
+static inline uint32_t vmti_dir_get(uint64_t page)
+{
+    const _Atomic uint32_t *word = vmti_dir_word(page);
+    return word ? atomic_load_explicit(word, memory_order_relaxed) : 0;
 }
 
 /* Sets the bits of `mask` of the words of pages [first, last] to those of `value`. False: no memory; nothing was set

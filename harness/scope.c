@@ -106,13 +106,13 @@ int vmti_region_close_pages(struct vmti_region *r)
         page += length;
     }
     atomic_store(&vmti_note_mask, r->scope == VMT_SCOPE_RANGES ? VMTI_DIR_HEAP : VMTI_DIR_HEAP | VMTI_DIR_KNOWN);
-    atomic_store(&vmti_in_region, true);
+    vmti_in_region = true;
     return 0;
 }
 
 void vmti_region_open_pages(struct vmti_region *r)
 {
-    atomic_store(&vmti_in_region, false);
+    vmti_in_region = false;
     atomic_store(&vmti_note_mask, VMTI_DIR_HEAP);
     vmti_open_all(r);
     uint64_t page = 0, length;

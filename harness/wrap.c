@@ -4,8 +4,11 @@
  * nothing about what the allocator underneath returns, so they may run wherever that allocator may.
  *
  * They note which pages hold malloc'd memory (owners.h has the rule). Almost always the page is known already and a note
- * is two loads and a compare. Inside a region a page that it does not know yet is handed to the catcher by a system call
- * that does not exist (vmti_tell); one that is needs nothing.
+ * is a look at one or two words of the directory. Inside a region a page that it does not know yet is handed to the catcher
+ * by a system call that does not exist (vmti_tell); one that is needs nothing.
+ *
+ * malloc and free outside a region are what a program pays all the time: nothing is in their way that the common case does
+ * not need, and what is rare is left to functions that take the call over.
  */
 #define _GNU_SOURCE
 #include "wrap.h"
@@ -22,14 +25,22 @@
 #include "tell.h"
 
 _Atomic uint32_t vmti_note_mask = VMTI_DIR_HEAP;
-_Atomic bool vmti_in_region;
+bool vmti_in_region;
 __thread int vmti_allocator_depth;
 
 #define PUBLIC __attribute__((visibility("default")))
+/* The most frequent ones: in as few lines of the instruction cache as can be. */
+#define HOT PUBLIC __attribute__((aligned(64)))
+#define RARE static __attribute__((noinline, cold))
 /* The tags of std::nothrow_t and std::align_val_t in mangled names; their values are passed on. */
 typedef const void *nothrow_tag;
 
-/* The next definitions. */
+static void *first_malloc(size_t bytes);
+static void first_free(void *p);
+static void *first_calloc(size_t count, size_t bytes);
+static void *first_realloc(void *old, size_t bytes);
+
+/* The next definitions. Those that each program uses begin as functions that look them up. */
 static struct {
     void *(*malloc)(size_t);
     void (*free)(void *);
@@ -50,27 +61,28 @@ static struct {
     void *(*new_array_aligned)(size_t, size_t);
     void *(*new_aligned_nothrow)(size_t, size_t, nothrow_tag);
     void *(*new_array_aligned_nothrow)(size_t, size_t, nothrow_tag);
-} next;
+} next = {.malloc = first_malloc, .free = first_free, .calloc = first_calloc, .realloc = first_realloc};
 
 /* ------------------------------------------------------------------------------------------- finding the next */
 
 /* dlsym may allocate before we know an allocator (its error text, calloc'd). Such memory comes from here and is never
- * given back. */
-static _Alignas(16) char early[16 * 1024];
+ * given back. Each block begins a page: free() and its like have a closer look at those, and at no others. */
+enum { EARLY_BYTES = 32 * VMTI_PAGE_SIZE };
+static _Alignas(VMTI_PAGE_SIZE) char early[EARLY_BYTES];
 static _Atomic size_t early_used;
 
 static void *early_alloc(size_t bytes)
 {
-    bytes = (bytes + 15) & ~(size_t)15;
-    size_t at = atomic_fetch_add(&early_used, bytes);
-    if (bytes > sizeof early || at > sizeof early - bytes)
+    if (bytes > EARLY_BYTES)
         return NULL;
-    return early + at;
+    bytes = (bytes + !bytes + VMTI_PAGE_SIZE - 1) & ~(VMTI_PAGE_SIZE - 1);
+    size_t at = atomic_fetch_add(&early_used, bytes);
+    return at <= EARLY_BYTES - bytes ? early + at : NULL;
 }
 
 static bool is_early(const void *p)
 {
-    return (const char *)p >= early && (const char *)p < early + sizeof early;
+    return (const char *)p >= early && (const char *)p < early + EARLY_BYTES;
 }
 
 static _Atomic bool resolved, resolving;
@@ -109,7 +121,33 @@ static inline bool ready(void)
 {
     if (vmti_unlikely(!atomic_load_explicit(&resolved, memory_order_acquire)))
         resolve();
-    return next.malloc != NULL;
+    return next.malloc != first_malloc;
+}
+
+static void *first_malloc(size_t bytes)
+{
+    return ready() ? next.malloc(bytes) : early_alloc(bytes);
+}
+
+static void first_free(void *p)
+{
+    if (ready() && next.free != first_free)
+        next.free(p);
+}
+
+static void *first_calloc(size_t count, size_t bytes)
+{
+    size_t all;
+    if (ready() && next.calloc != first_calloc)
+        return next.calloc(count, bytes);
+    return __builtin_mul_overflow(count, bytes, &all) ? NULL : early_alloc(all);
+}
+
+static void *first_realloc(void *old, size_t bytes)
+{
+    if (ready() && next.realloc != first_realloc)
+        return next.realloc(old, bytes);
+    return old ? NULL : early_alloc(bytes); /* what is early itself is moved: see realloc() */
 }
 
 /*
@@ -163,7 +201,61 @@ static void own_small(uint64_t page, size_t bytes, uintptr_t site)
     own_page(page, last_owner);
 }
 
-static __attribute__((noinline)) void note_slowly(uintptr_t p, size_t bytes, uintptr_t site)
+/* Of the pages at its edges a large block owns those that it covers by at least half. */
+static inline bool owns_no_start(uintptr_t first_byte)
+{
+    return (first_byte & (VMTI_PAGE_SIZE - 1)) > VMTI_PAGE_SIZE / 2;
+}
+
+static inline bool owns_no_end(uintptr_t last_byte)
+{
+    return (last_byte & (VMTI_PAGE_SIZE - 1)) < VMTI_PAGE_SIZE / 2;
+}
+
+/* Has this large block been noted just so before? One that comes and goes in a loop keeps its number. */
+static bool is_noted(uintptr_t p, size_t bytes, uintptr_t site)
+{
+    uint64_t first = p >> VMTI_PAGE_SHIFT, last = (p + bytes - 1) >> VMTI_PAGE_SHIFT;
+    const _Atomic uint32_t *words = vmti_dir_word(first);
+    if (!words || (first ^ last) >> VMTI_DIR_CHUNK_SHIFT)
+        return false;
+    uint32_t mask = atomic_load_explicit(&vmti_note_mask, memory_order_relaxed), bits = VMTI_DIR_OWNER | mask;
+    uint64_t n = last - first + 1, own = owns_no_start(p), own_end = n - owns_no_end(p + bytes - 1);
+    if (own >= own_end)
+        return false;
+    uint32_t word = atomic_load_explicit(&words[own], memory_order_relaxed) & bits;
+    const struct vmti_owner *owner = vmti_owner(word & VMTI_DIR_OWNER);
+    if (!owner || owner->first_page != first + own || owner->pages != own_end - own || owner->bytes != bytes ||
+        owner->site != site || owner->label)
+        return false;
+    uint32_t edges = atomic_load_explicit(&words[0], memory_order_relaxed) &
+                     atomic_load_explicit(&words[n - 1], memory_order_relaxed);
+    if ((word & edges & mask) != mask)
+        return false;
+    while (++own < own_end)
+        if ((atomic_load_explicit(&words[own], memory_order_relaxed) & bits) != word)
+            return false;
+    return true;
+}
+
+static void own_large(uint64_t first, uint64_t last, size_t bytes, uintptr_t site)
+{
+    uint32_t owner = vmti_owner_new(first, (uint32_t)(last - first + 1), bytes, site, 0);
+    /* Names given by vmt_track() stay. */
+    uint64_t page = first;
+    while (page <= last) {
+        uint64_t run = page;
+        while (run <= last && !(vmti_dir_get(run) & VMTI_DIR_RANGE))
+            run++;
+        if (run > page)
+            vmti_dir_set(page, run - 1, VMTI_DIR_OWNER | VMTI_DIR_HEAP, VMTI_DIR_HEAP | owner);
+        if (run <= last)
+            vmti_dir_set(run, run, VMTI_DIR_HEAP, VMTI_DIR_HEAP);
+        page = run + 1;
+    }
+}
+
+static void note_pages(uintptr_t p, size_t bytes, uintptr_t site)
 {
     uint64_t first = p >> VMTI_PAGE_SHIFT, last = (p + (bytes ? bytes - 1 : 0)) >> VMTI_PAGE_SHIFT;
     if (bytes < VMTI_PAGE_SIZE) {
@@ -171,24 +263,9 @@ static __attribute__((noinline)) void note_slowly(uintptr_t p, size_t bytes, uin
         if (last != first)
             own_small(last, bytes, site);
     } else {
-        /* Pages at the edges belong to this allocation if it covers at least half of them. */
-        uint64_t own_first = first + ((p & (VMTI_PAGE_SIZE - 1)) > VMTI_PAGE_SIZE / 2);
-        uint64_t own_last = last - (((p + bytes - 1) & (VMTI_PAGE_SIZE - 1)) < VMTI_PAGE_SIZE / 2);
-        if (own_first <= own_last) {
-            uint32_t owner = vmti_owner_new(own_first, (uint32_t)(own_last - own_first + 1), bytes, site, 0);
-            /* Names given by vmt_track() stay. */
-            uint64_t page = own_first;
-            while (page <= own_last) {
-                uint64_t run = page;
-                while (run <= own_last && !(vmti_dir_get(run) & VMTI_DIR_RANGE))
-                    run++;
-                if (run > page)
-                    vmti_dir_set(page, run - 1, VMTI_DIR_OWNER | VMTI_DIR_HEAP, VMTI_DIR_HEAP | owner);
-                if (run <= own_last)
-                    vmti_dir_set(run, run, VMTI_DIR_HEAP, VMTI_DIR_HEAP);
-                page = run + 1;
-            }
-        }
+        uint64_t own_first = first + owns_no_start(p), own_last = last - owns_no_end(p + bytes - 1);
+        if (own_first <= own_last)
+            own_large(own_first, own_last, bytes, site);
         if (own_first != first || own_first > own_last)
             own_small(first, bytes, site);
         if (own_last != last || own_first > own_last)
@@ -204,18 +281,33 @@ static __attribute__((noinline)) void note_slowly(uintptr_t p, size_t bytes, uin
     }
 }
 
-static inline void note(const void *pointer, size_t bytes, const void *site)
+/* For what is_known() does not answer. Gives the block back, so that a wrapper ends with the call. */
+static __attribute__((noinline)) void *note_slowly(void *p, size_t bytes, const void *site)
+{
+    bool large = bytes >= VMTI_PAGE_SIZE;
+    if (p && !(large && is_noted((uintptr_t)p, bytes, (uintptr_t)site)) && !is_early(p))
+        note_pages((uintptr_t)p, bytes, (uintptr_t)site);
+    return p;
+}
+
+/* Are all pages of this block noted? False also for NULL, and for a large block, which has its pages for itself. */
+static inline __attribute__((always_inline)) bool is_known(const void *pointer, size_t bytes)
 {
     uintptr_t p = (uintptr_t)pointer;
-    if (vmti_unlikely(!p))
-        return;
-    if (vmti_likely(bytes < VMTI_PAGE_SIZE)) {
-        uint32_t mask = atomic_load_explicit(&vmti_note_mask, memory_order_relaxed);
-        uint32_t word = vmti_dir_get(p >> VMTI_PAGE_SHIFT) & vmti_dir_get((p + bytes - !!bytes) >> VMTI_PAGE_SHIFT);
-        if (vmti_likely((word & mask) == mask))
-            return;
-    }
-    note_slowly(p, bytes, (uintptr_t)site);
+    const _Atomic uint32_t *word = vmti_dir_word(p >> VMTI_PAGE_SHIFT);
+    if (vmti_unlikely(!word) || vmti_unlikely(bytes - 1 >= VMTI_PAGE_SIZE - 1))
+        return false;
+    /* It lies in this page, or in the next one as well; where that is another chunk's, the word reads 0. */
+    uint32_t mask = atomic_load_explicit(&vmti_note_mask, memory_order_relaxed);
+    uint32_t bits = atomic_load_explicit(word, memory_order_relaxed) &
+                    atomic_load_explicit(&word[((p & (VMTI_PAGE_SIZE - 1)) + bytes - 1) >> VMTI_PAGE_SHIFT],
+                                         memory_order_relaxed);
+    return vmti_likely((bits & mask) == mask);
+}
+
+static inline __attribute__((always_inline)) void *note(void *p, size_t bytes, const void *site)
+{
+    return is_known(p, bytes) ? p : note_slowly(p, bytes, site);
 }
 
 /*
@@ -225,8 +317,16 @@ static inline void note(const void *pointer, size_t bytes, const void *site)
  */
 enum { LARGE_BYTES = 64 * 1024, HEADER_BYTES = 64 };
 
-static __attribute__((noinline)) void forget_large(uintptr_t p)
+static inline bool begins_page(const void *p)
 {
+    return ((uintptr_t)p & (VMTI_PAGE_SIZE - 1)) <= HEADER_BYTES;
+}
+
+RARE void forget_large(const void *block)
+{
+    uintptr_t p = (uintptr_t)block;
+    if (!p || is_early(block) || vmti_in_region)
+        return;
     size_t bytes = next.malloc_usable_size ? next.malloc_usable_size((void *)p) : 0;
     /* Not the last page, if it is not all of this block: others may lie in it. */
     if (bytes >= LARGE_BYTES)
@@ -235,15 +335,14 @@ static __attribute__((noinline)) void forget_large(uintptr_t p)
 
 static inline void forget(const void *p)
 {
-    if (vmti_unlikely(((uintptr_t)p & (VMTI_PAGE_SIZE - 1)) <= HEADER_BYTES) && p &&
-        !atomic_load_explicit(&vmti_in_region, memory_order_relaxed))
-        forget_large((uintptr_t)p);
+    if (vmti_unlikely(begins_page(p)))
+        forget_large(p);
 }
 
 /* Inside a region the catcher must know which mappings an allocator makes. The counter is left alone outside. */
 static inline bool enter(void)
 {
-    if (vmti_likely(!atomic_load_explicit(&vmti_in_region, memory_order_relaxed)))
+    if (vmti_likely(!vmti_in_region))
         return false;
     vmti_allocator_depth++;
     return true;
@@ -267,39 +366,62 @@ static void *out_of_memory(void)
     return NULL;
 }
 
-PUBLIC void *malloc(size_t bytes)
+/* As INSIDE_ALLOCATOR, but no exception passes through malloc and free; and a sum that is written back unchanged is not
+ * waited for. */
+static __attribute__((noinline, aligned(64))) void *malloc_inside(size_t bytes, const void *site)
 {
-    if (vmti_unlikely(!ready()))
-        return early_alloc(bytes);
-    INSIDE_ALLOCATOR;
+    int depth = vmti_allocator_depth;
+    vmti_allocator_depth = depth + 1;
     void *p = next.malloc(bytes);
-    note(p, bytes, SITE);
-    return p;
+    vmti_allocator_depth = depth;
+    return note(p, bytes, site);
 }
 
-PUBLIC void free(void *p)
+HOT void *malloc(size_t bytes)
 {
-    if (vmti_unlikely(is_early(p)) || vmti_unlikely(!ready()))
+    if (vmti_unlikely(vmti_in_region))
+        return malloc_inside(bytes, SITE);
+    void *p = next.malloc(bytes);
+    return is_known(p, bytes) ? p : note_slowly(p, bytes, SITE); /* the site only where it is needed */
+}
+
+static __attribute__((noinline, aligned(64))) void free_inside(void *p)
+{
+    if (vmti_unlikely(begins_page(p)) && is_early(p))
         return;
-    forget(p);
-    INSIDE_ALLOCATOR;
+    int depth = vmti_allocator_depth;
+    vmti_allocator_depth = depth + 1;
     next.free(p);
+    vmti_allocator_depth = depth;
+}
+
+RARE void free_at_page(void *p)
+{
+    if (is_early(p))
+        return;
+    forget_large(p);
+    next.free(p);
+}
+
+HOT void free(void *p)
+{
+    if (vmti_unlikely(vmti_in_region))
+        free_inside(p);
+    else if (vmti_unlikely(begins_page(p)))
+        free_at_page(p);
+    else
+        next.free(p);
 }
 
 PUBLIC void *calloc(size_t count, size_t bytes)
 {
-    size_t all;
-    if (vmti_unlikely(!ready()))
-        return __builtin_mul_overflow(count, bytes, &all) ? NULL : early_alloc(all);
     INSIDE_ALLOCATOR;
-    void *p = next.calloc(count, bytes);
-    note(p, count * bytes, SITE);
-    return p;
+    return note(next.calloc(count, bytes), count * bytes, SITE);
 }
 
 static void *move_early(void *from, size_t bytes)
 {
-    void *to = next.malloc ? next.malloc(bytes) : early_alloc(bytes);
+    void *to = next.malloc(bytes);
     if (to) {
         size_t left = (size_t)(early + sizeof early - (char *)from);
         memcpy(to, from, bytes < left ? bytes : left);
@@ -318,8 +440,8 @@ static inline void note_moved(void *p, size_t bytes, void *old, const void *site
 
 PUBLIC void *realloc(void *old, size_t bytes)
 {
-    if (vmti_unlikely(is_early(old)) || vmti_unlikely(!ready()))
-        return old ? move_early(old, bytes) : early_alloc(bytes);
+    if (vmti_unlikely(is_early(old)))
+        return move_early(old, bytes);
     forget(old);
     INSIDE_ALLOCATOR;
     void *p = next.realloc(old, bytes);
@@ -332,8 +454,9 @@ PUBLIC void *reallocarray(void *old, size_t count, size_t bytes)
     size_t all;
     if (__builtin_mul_overflow(count, bytes, &all))
         return out_of_memory();
-    if (vmti_unlikely(is_early(old)) || vmti_unlikely(!ready()))
-        return old ? move_early(old, all) : early_alloc(all);
+    if (vmti_unlikely(is_early(old)))
+        return move_early(old, all);
+    ready();
     forget(old);
     INSIDE_ALLOCATOR;
     void *p = next.reallocarray ? next.reallocarray(old, count, bytes) : next.realloc(old, all);

@@ -487,12 +487,62 @@ static void scopes_tell_old_memory_from_new(void **state)
     free(old);
 }
 
+/* The number of the allocation that a page belongs to, once it has been touched in a region. */
+static uint64_t number_of(volatile unsigned char *p)
+{
+    vmt_config config = config_for(VMT_SCOPE_HEAP, 64);
+    begin(&config);
+    p[PAGE]++;
+    vmt_report *report = end();
+    uint64_t number = 0;
+    vmt_page_info info;
+    for (uint64_t i = 0; vmt_report_page(report, i, &info) == 0; i++)
+        if (info.address == ((uintptr_t)p + PAGE) / PAGE * PAGE)
+            number = info.allocation;
+    vmt_report_free(report);
+    assert_int_not_equal(number, 0);
+    return number;
+}
+
+static __attribute__((noinline)) void *here(size_t bytes)
+{
+    void *p = malloc(bytes);
+    __asm__ volatile("" : : "r"(p) : "memory"); /* no tail call: the site is in this function */
+    return p;
+}
+
+/* A large block that comes and goes at one place is one allocation; another size, or another place, is another. */
+static void blocks_that_come_back_keep_their_number(void **state)
+{
+    (void)state;
+    enum { BYTES = 5 * PAGE };
+    unsigned char *p = here(BYTES);
+    uintptr_t place = (uintptr_t)p;
+    uint64_t first = number_of(p);
+    for (int i = 0; i < 1000; i++) {
+        free(p);
+        p = here(BYTES);
+        if ((uintptr_t)p != place) {
+            print_message("the allocator gave another block\n");
+            free(p);
+            skip();
+        }
+    }
+    assert_int_equal(number_of(p), first);
+    free(p);
+    p = here(BYTES - 100);
+    if ((uintptr_t)p == place)
+        assert_int_equal(number_of(p), first + 1);
+    free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(behaves_as_without_us),
         cmocka_unit_test(memory_crosses_the_borders),
         cmocka_unit_test(scopes_tell_old_memory_from_new),
+        cmocka_unit_test(blocks_that_come_back_keep_their_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
