@@ -10,10 +10,22 @@
 #include "report.h"
 #include "trace_read.h"
 
+/* Pages are found by counting on from every so many. */
+enum { STRIDE = 16 };
+
 struct vmt_report {
     struct vmti_region *region;
-    struct vmti_page **pages; /* by first touch */
+    struct vmti_page **marks; /* every STRIDE-th page that was touched, by first touch */
 };
+
+/* The first page at or after this one that was touched, and not only opened by threads that do not count. uthash keeps the
+ * order of insertion. */
+static struct vmti_page *touched(struct vmti_page *page)
+{
+    while (page && !page->touches)
+        page = page->hh.next;
+    return page;
+}
 
 vmt_report *vmti_report_new(struct vmti_region *r)
 {
@@ -21,14 +33,22 @@ vmt_report *vmti_report_new(struct vmti_region *r)
     if (!report)
         return NULL;
     report->region = r;
-    report->pages = vmti_arena_alloc(&r->arena, (r->counts.footprint + 1) * sizeof *report->pages);
-    if (!report->pages)
+    report->marks = vmti_arena_alloc(&r->arena, (r->counts.footprint / STRIDE + 1) * sizeof *report->marks);
+    if (!report->marks)
         return NULL;
     uint64_t i = 0;
-    for (struct vmti_page *page = r->pages; page; page = page->hh.next) /* uthash keeps the order of insertion */
-        if (page->touches) /* not where threads had it open that do not count */
-            report->pages[i++] = page;
+    for (struct vmti_page *page = touched(r->pages); page; page = touched(page->hh.next), i++)
+        if (i % STRIDE == 0)
+            report->marks[i / STRIDE] = page;
     return report;
+}
+
+static const struct vmti_page *page_at(const vmt_report *report, uint64_t i)
+{
+    struct vmti_page *page = report->marks[i / STRIDE];
+    for (i %= STRIDE; i; i--)
+        page = touched(page->hh.next);
+    return page;
 }
 
 void vmt_report_free(vmt_report *report)
@@ -104,8 +124,8 @@ uint64_t vmt_report_label_pages(const vmt_report *report, const char *label)
     uint64_t pages = 0;
     if (!report || !label)
         return 0;
-    for (uint64_t i = 0; i < report->region->counts.footprint; i++) {
-        const char *name = label_of(report->pages[i]);
+    for (struct vmti_page *page = touched(report->region->pages); page; page = touched(page->hh.next)) {
+        const char *name = label_of(page);
         pages += name && strcmp(name, label) == 0;
     }
     return pages;
@@ -116,7 +136,7 @@ int vmt_report_page(const vmt_report *report, uint64_t i, vmt_page_info *info)
     if (!report || !info || i >= report->region->counts.footprint)
         return vmti_fail(-EINVAL, "vmt_report_page: page %llu of a footprint of %llu", (unsigned long long)i,
                          (unsigned long long)vmt_report_footprint(report));
-    const struct vmti_page *page = report->pages[i];
+    const struct vmti_page *page = page_at(report, i);
     const struct vmti_owner *owner = vmti_owner(page->owner);
     memset(info, 0, sizeof *info);
     info->address = page->page << VMTI_PAGE_SHIFT;

@@ -44,7 +44,7 @@ struct vmti_range {
 
 struct vmti_arena_chunk;
 
-/* Memory that is never tracked and never given back one piece at a time. One writer at a time. */
+/* Memory that is never tracked and, but for large tables, not given back one piece at a time. One writer at a time. */
 struct vmti_arena {
     struct vmti_arena_chunk *chunks; /* newest first */
     uintptr_t next, end;             /* free part of the newest chunk */
@@ -227,6 +227,8 @@ struct vmti_region {
     int64_t first_unknown;            /* number of the first call without a row, or with a command that its row does */
     uint64_t first_unknown_command;   /* ... not know: this command; 0 if it has no row */
     struct vmti_page *pages;          /* page map */
+    struct vmti_page *next_page;      /* entries that it has no use for yet: so many */
+    uint32_t pages_left;
     uint64_t room;                    /* pages that the window holds now: more than `window` if the threads need it */
     struct vmti_fifo fifo;
     struct vmti_fifo others;          /* of the threads that do not count; as large */
