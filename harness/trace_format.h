@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The trace file, version 1. All numbers little-endian; a varint is LEB128 (7 bits a byte, low bits first, at most 10
+ * The trace file, version 2. All numbers little-endian; a varint is LEB128 (7 bits a byte, low bits first, at most 10
  * bytes); zigzag maps a signed number n to (n << 1) ^ (n >> 63) before it becomes a varint.
  *
  *   file    = header block* ; the last block is a trailer if the region came to its end
@@ -10,8 +10,8 @@
  *   payload of a data block    = record*
  *   payload of a trailer block = struct vmti_trace_trailer
  *
- * Each data block can be decoded alone: the bases of its deltas (last page, last thread) start at 0, and its time at
- * block.time. A block's checksum is XXH3-64 over its header with the field `checksum` zero, followed by its payload.
+ * Each data block can be decoded alone: the bases of its deltas (last page, last thread, flags of the last touch) start at
+ * 0, and its time at block.time. A block's checksum is XXH3-64 over its header with the field `checksum` zero, followed by its payload.
  * A trailer block has no records.
  * Times are in units of VMTI_TRACE_TIME_UNIT ns since the region's start; a page is an address divided by page_size.
  *
@@ -22,7 +22,13 @@
  *                   SYSCALL on behalf of a system call
  *                   EVICT   the oldest page of the window was closed for it (strict FIFO: a reader can tell which)
  *                   THREAD_CHANGE another thread than the record before
- *   UPGRADE  first write of a page in the window that was opened for reading: fields and flags as TOUCH
+ *   AGAIN    a TOUCH by the same thread and with the same flags as the TOUCH or AGAIN before it, at most
+ *            VMTI_TRACE_SHORT_TIME after the record before: page: zigzag delta. Bits 1 and 2 of the tag are set, and bits
+ *            7-3 and 0 are the time's delta. Most touches are of this kind: the README promises 4 bytes for one.
+ *   UPGRADE  first write of a page in the window that was opened for reading: fields and flags as TOUCH, but for
+ *            flags: SAME_PAGE it is the page of the record before, and there is no field for it; no EVICT
+ *                   SHORT that too, by the same thread, a write by the program; bits 3-6 are the time's delta, and there
+ *                   are no fields
  *   DROP     pages left the window without eviction (unmapped, moved, discarded), each of them from the window:
  *            page: zigzag delta, count: varint (pages in a row, the delta base of the next record is the first)
  *   OWNER    an allocation or tracked range: before a touch of a page of it, and again if it has grown since; or, where
@@ -39,8 +45,9 @@
 #include <stdint.h>
 
 #define VMTI_TRACE_MAGIC "VMTRACE"
-enum { VMTI_TRACE_VERSION = 1 };
-enum { VMTI_TRACE_TIME_UNIT = 256 }; /* ns */
+enum { VMTI_TRACE_VERSION = 2 };
+enum { VMTI_TRACE_TIME_UNIT = 1024 }; /* ns */
+enum { VMTI_TRACE_SHORT_TIME = 63, VMTI_TRACE_SHORT_UPGRADE = 15 }; /* units */
 enum { VMTI_TRACE_BLOCK_BYTES = 64 * 1024 }; /* most bytes of a block, its header included */
 enum { VMTI_TRACE_HEADER_MAX = 16 * 1024 * 1024 }; /* most bytes of the file header: execve takes less than half */
 enum { VMTI_TRACE_LABEL_MAX = 63 };
@@ -81,12 +88,14 @@ struct vmti_trace_block_header {
 };
 
 enum { VMTI_REC_TOUCH = 0, VMTI_REC_UPGRADE, VMTI_REC_DROP, VMTI_REC_OWNER, VMTI_REC_THREAD, VMTI_REC_MODULE };
-enum { VMTI_REC_KIND = 7 };
+enum { VMTI_REC_KIND = 7, VMTI_REC_AGAIN = 6 }; /* AGAIN: the two bits that it has set */
 enum {
     VMTI_REC_WRITE = 1 << 3,
     VMTI_REC_SYSCALL = 1 << 4,
     VMTI_REC_EVICT = 1 << 5,
+    VMTI_REC_SAME_PAGE = 1 << 5, /* of an UPGRADE, which evicts nothing */
     VMTI_REC_THREAD_CHANGE = 1 << 6,
+    VMTI_REC_SHORT = 1 << 7,     /* of an UPGRADE */
 };
 
 /* How a region ended. */

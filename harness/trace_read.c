@@ -378,6 +378,7 @@ static bool load_block(struct vmti_trace_reader *reader)
     reader->block_records = header.records;
     reader->last_page = 0;
     reader->last_thread = 0;
+    reader->last_flags = 0;
     reader->last_time = header.time;
     reader->in_block = true;
     return true;
@@ -442,9 +443,27 @@ static bool get_page(struct vmti_trace_reader *reader, struct vmti_event *event)
 static bool get_touch(struct vmti_trace_reader *reader, struct vmti_event *event, unsigned tag)
 {
     uint64_t delta;
-    if (tag & VMTI_REC_THREAD_CHANGE && !get_varint32(reader, &reader->last_thread))
-        return false;
-    if (!get_page(reader, event) || !get_varint(reader, &delta) || delta > UINT64_MAX - reader->last_time)
+    if ((tag & VMTI_REC_AGAIN) == VMTI_REC_AGAIN) {
+        event->kind = VMTI_REC_TOUCH;
+        delta = tag >> 3 << 1 | (tag & 1);
+        tag = reader->last_flags;
+        if (!get_page(reader, event))
+            return false;
+    } else if (tag & VMTI_REC_SHORT) { /* an upgrade */
+        event->page = reader->last_page;
+        delta = tag >> 3 & VMTI_TRACE_SHORT_UPGRADE;
+        tag = VMTI_REC_WRITE;
+    } else {
+        if (tag & VMTI_REC_THREAD_CHANGE && !get_varint32(reader, &reader->last_thread))
+            return false;
+        if (event->kind == VMTI_REC_UPGRADE && tag & VMTI_REC_SAME_PAGE)
+            event->page = reader->last_page;
+        else if (!get_page(reader, event))
+            return false;
+        if (!get_varint(reader, &delta))
+            return false;
+    }
+    if (delta > UINT64_MAX - reader->last_time)
         return false;
     reader->last_time += delta;
     uint64_t unit = reader->header.time_unit_ns;
@@ -452,11 +471,12 @@ static bool get_touch(struct vmti_trace_reader *reader, struct vmti_event *event
     event->thread = reader->last_thread;
     event->write = tag & VMTI_REC_WRITE;
     event->syscall = tag & VMTI_REC_SYSCALL;
-    event->evict = tag & VMTI_REC_EVICT;
-    reader->evictions += event->evict;
     if (event->kind == VMTI_REC_UPGRADE) {
         reader->upgrades++;
     } else {
+        reader->last_flags = tag & (VMTI_REC_WRITE | VMTI_REC_SYSCALL | VMTI_REC_EVICT);
+        event->evict = tag & VMTI_REC_EVICT;
+        reader->evictions += event->evict;
         reader->touches++;
         if (event->syscall)
             reader->syscall_touches++;
@@ -499,9 +519,9 @@ static bool get_record(struct vmti_trace_reader *reader, struct vmti_event *even
     event->kind = tag & VMTI_REC_KIND;
     switch (event->kind) {
     case VMTI_REC_TOUCH:
+        return !(flags & VMTI_REC_SHORT) && get_touch(reader, event, tag);
     case VMTI_REC_UPGRADE:
-        return !(flags & ~(unsigned)(VMTI_REC_WRITE | VMTI_REC_SYSCALL | VMTI_REC_EVICT | VMTI_REC_THREAD_CHANGE)) &&
-               get_touch(reader, event, tag);
+        return get_touch(reader, event, tag);
     case VMTI_REC_DROP:
         return !flags && get_drop(reader, event);
     case VMTI_REC_OWNER:
@@ -511,7 +531,7 @@ static bool get_record(struct vmti_trace_reader *reader, struct vmti_event *even
     case VMTI_REC_MODULE:
         return !flags && get_module(reader, event);
     default:
-        return false;
+        return get_touch(reader, event, tag);
     }
 }
 

@@ -62,7 +62,7 @@ struct vmti_trace_reader {
     uint32_t block_records;          /* ... */
     bool in_block;
     uint64_t last_page, last_time;
-    uint32_t last_thread;
+    uint32_t last_thread, last_flags;
 };
 
 /* Opens a trace file (a regular file). 0, or negative errno and a sentence in reader->reason; close the reader in both

@@ -116,6 +116,7 @@ static unsigned char *reserve(struct vmti_trace *trace, uint32_t most)
         trace->current = block = next;
         trace->last_page = 0;
         trace->last_thread = 0;
+        trace->last_flags = 0;
     }
     return block->data + block->bytes;
 }
@@ -296,20 +297,32 @@ void vmti_trace_put_touch(struct vmti_region *r, unsigned kind, unsigned flags, 
     uint64_t time = now_ns > trace->start_ns ? (now_ns - trace->start_ns) / VMTI_TRACE_TIME_UNIT : 0;
     if (time < trace->last_time)
         time = trace->last_time; /* time deltas have no sign */
-    unsigned tag = kind | (flags & (VMTI_REC_WRITE | VMTI_REC_SYSCALL | VMTI_REC_EVICT));
-    if (t->index != trace->last_thread) {
-        *at++ = (unsigned char)(tag | VMTI_REC_THREAD_CHANGE);
-        at = put_varint(at, t->index);
-        trace->last_thread = t->index;
+    uint64_t delta = time - trace->last_time;
+    flags &= VMTI_REC_WRITE | VMTI_REC_SYSCALL | (kind == VMTI_REC_TOUCH ? VMTI_REC_EVICT : 0);
+    bool same_thread = t->index == trace->last_thread;
+    bool same_page = kind == VMTI_REC_UPGRADE && page == trace->last_page;
+    if (vmti_likely(kind == VMTI_REC_TOUCH && same_thread && flags == trace->last_flags &&
+                    delta <= VMTI_TRACE_SHORT_TIME)) {
+        *at++ = (unsigned char)(VMTI_REC_AGAIN | (delta >> 1) << 3 | (delta & 1));
+        at = put_zigzag(at, trace->last_page, page);
+    } else if (same_page && same_thread && flags == VMTI_REC_WRITE && delta <= VMTI_TRACE_SHORT_UPGRADE) {
+        *at++ = (unsigned char)(kind | VMTI_REC_SHORT | delta << 3);
     } else {
-        *at++ = (unsigned char)tag;
+        *at++ = (unsigned char)(kind | flags | (same_thread ? 0 : VMTI_REC_THREAD_CHANGE) |
+                                (same_page ? VMTI_REC_SAME_PAGE : 0));
+        if (!same_thread)
+            at = put_varint(at, t->index);
+        if (!same_page)
+            at = put_zigzag(at, trace->last_page, page);
+        at = put_varint(at, delta);
     }
-    at = put_zigzag(at, trace->last_page, page);
-    at = put_varint(at, time - trace->last_time);
+    trace->last_thread = t->index;
     trace->last_page = page;
     trace->last_time = time;
-    if (kind == VMTI_REC_TOUCH)
+    if (kind == VMTI_REC_TOUCH) {
+        trace->last_flags = flags;
         trace->current->touches++;
+    }
     commit(trace, at);
 }
 

@@ -136,6 +136,7 @@ struct vmti_trace {
     uint64_t last_page;                   /* delta bases of the current block */
     uint64_t last_time;
     uint32_t last_thread;
+    uint32_t last_flags;                  /* of the last touch of the current block */
     void *header;                         /* the encoded file header */
     size_t header_bytes;
     uint32_t owner_room;                  /* entries in owner_pages */

@@ -19,9 +19,9 @@
 #define uthash_free(pointer, bytes) vmti_arena_free_table(&r->arena, (pointer), (bytes))
 #include <uthash.h>
 
-/* The longest chain for which the bucket array is not doubled. uthash's own 10 doubles it at two entries a bucket; this, at
- * three to four: half the memory for arrays, and a chain is still short beside what a fault costs. */
+/* The chain at which the bucket array is doubled. With uthash's own 10 that is at one to two entries a bucket, and a page
+ * would take more than its 96 bytes just after; with this it is at about three, and looking a page up is no slower. */
 #undef HASH_BKT_CAPACITY_THRESH
-#define HASH_BKT_CAPACITY_THRESH 16U
+#define HASH_BKT_CAPACITY_THRESH 13U
 
 #endif

@@ -142,7 +142,7 @@ def kill_catcher(run, output):
     check("not complete" in errors, "vmtrace says %r", errors)
     found, touches, _ = check_trace(run, complete=False)
     check(found["end"] is None, "end is %s", found["end"])
-    # Blocks hold some ten thousand touches, and one or two were not full yet.
+    # Blocks hold some thirty thousand touches, and one or two were not full yet.
     check(touches >= before - 65536, "%d touches left of %d", touches, before)
     return touches
 

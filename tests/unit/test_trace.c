@@ -956,6 +956,10 @@ static void test_forged_records_are_refused(void **state)
     (void)state;
     int fd = new_file();
 #define REFUSED(record) assert_refused(fd, record, sizeof record - 1, "a malformed record")
+    REFUSED("\x06");                                                     /* AGAIN without a page */
+    REFUSED("\xff\xff");                                                 /* ... with half of one */
+    REFUSED("\x29");                                                     /* UPGRADE of the same page without a time */
+    REFUSED("\x80\x00\x00");                                             /* TOUCH with a flag of UPGRADE's */
     REFUSED("\x02\x00" HUGE_VARINT);                                     /* DROP of 2^64 - 1 pages */
     REFUSED("\x02\x00\xff\xff\xff\xff\xff\xff\xff\x7f");                 /* ... of pages beyond the last address */
     REFUSED("\x03\x01\x01" HUGE_VARINT "\x00\x00\x00");                  /* OWNER of 2^64 - 1 pages */
@@ -1051,7 +1055,7 @@ static void test_forged_file_headers_are_refused(void **state)
     for (size_t i = 0; i < sizeof forged / sizeof *forged; i++)
         forged[i] = good;
     forged[0].magic[7] = '2';
-    forged[1].version = 2;
+    forged[1].version = VMTI_TRACE_VERSION + 1;
     forged[2].header_bytes = UINT32_MAX & ~7u;
     forged[3].header_bytes = 0;
     forged[4].header_bytes += 4;
