@@ -7,38 +7,30 @@
 
 #include "os.h"
 
-enum { CHUNK_SHIFT = 14, CHUNK_OWNERS = 1 << CHUNK_SHIFT, CHUNKS = 1 << (24 - CHUNK_SHIFT) };
+enum { CHUNK_SHIFT = VMTI_OWNER_CHUNK_SHIFT, CHUNK_OWNERS = 1 << CHUNK_SHIFT, CHUNKS = VMTI_OWNER_CHUNKS };
 
-static _Atomic(struct vmti_owner *) chunks[CHUNKS];
-static _Atomic uint32_t count = 1; /* index 0 means: no owner */
+_Atomic(struct vmti_owner *) vmti_owner_chunks[VMTI_OWNER_CHUNKS];
+_Atomic uint32_t vmti_owner_count = 1; /* index 0 means: no owner */
 
 static char labels[VMTI_LABELS][VMTI_LABEL_BYTES];
 static _Atomic uint32_t label_count = 1;
 static atomic_flag label_lock = ATOMIC_FLAG_INIT;
 
-const struct vmti_owner *vmti_owner(uint32_t index)
-{
-    if (!index || index >= atomic_load_explicit(&count, memory_order_acquire))
-        return NULL;
-    struct vmti_owner *chunk = atomic_load_explicit(&chunks[index >> CHUNK_SHIFT], memory_order_acquire);
-    return chunk ? &chunk[index & (CHUNK_OWNERS - 1)] : NULL;
-}
-
 uint32_t vmti_owner_new(uint64_t first_page, uint32_t pages, uint64_t bytes, uintptr_t site, uint32_t label)
 {
-    if (atomic_load_explicit(&count, memory_order_relaxed) >= (uint32_t)CHUNKS * CHUNK_OWNERS)
+    if (atomic_load_explicit(&vmti_owner_count, memory_order_relaxed) >= (uint32_t)CHUNKS * CHUNK_OWNERS)
         return 0;
-    uint32_t index = atomic_fetch_add(&count, 1);
+    uint32_t index = atomic_fetch_add(&vmti_owner_count, 1);
     if (index >= (uint32_t)CHUNKS * CHUNK_OWNERS) {
-        atomic_store(&count, (uint32_t)CHUNKS * CHUNK_OWNERS);
+        atomic_store(&vmti_owner_count, (uint32_t)CHUNKS * CHUNK_OWNERS);
         return 0;
     }
-    struct vmti_owner *chunk = atomic_load_explicit(&chunks[index >> CHUNK_SHIFT], memory_order_acquire);
+    struct vmti_owner *chunk = atomic_load_explicit(&vmti_owner_chunks[index >> CHUNK_SHIFT], memory_order_acquire);
     if (!chunk) {
         struct vmti_owner *fresh = vmti_os_map(sizeof *fresh * CHUNK_OWNERS);
         if (!fresh)
             return 0;
-        if (atomic_compare_exchange_strong(&chunks[index >> CHUNK_SHIFT], &chunk, fresh))
+        if (atomic_compare_exchange_strong(&vmti_owner_chunks[index >> CHUNK_SHIFT], &chunk, fresh))
             chunk = fresh;
         else
             vmti_os_unmap(fresh, sizeof *fresh * CHUNK_OWNERS);

@@ -21,8 +21,20 @@ struct vmti_owner {
     uint32_t label;          /* index of a label; 0 none */
 };
 
+/* The table, in chunks that are mapped when they are needed, and one more than the last index. */
+enum { VMTI_OWNER_CHUNK_SHIFT = 14, VMTI_OWNER_CHUNKS = 1 << (24 - VMTI_OWNER_CHUNK_SHIFT) };
+extern VMTI_HIDDEN _Atomic(struct vmti_owner *) vmti_owner_chunks[VMTI_OWNER_CHUNKS];
+extern VMTI_HIDDEN _Atomic uint32_t vmti_owner_count;
+
 /* The owner with this index, or NULL for 0 and for one that does not exist. */
-VMTI_HIDDEN const struct vmti_owner *vmti_owner(uint32_t index);
+static inline const struct vmti_owner *vmti_owner(uint32_t index)
+{
+    if (!index || index >= atomic_load_explicit(&vmti_owner_count, memory_order_acquire))
+        return NULL;
+    const struct vmti_owner *chunk =
+        atomic_load_explicit(&vmti_owner_chunks[index >> VMTI_OWNER_CHUNK_SHIFT], memory_order_acquire);
+    return chunk ? &chunk[index & ((1u << VMTI_OWNER_CHUNK_SHIFT) - 1)] : NULL;
+}
 
 /* A new owner; 0 if the table is full or there is no memory (its pages then have no known owner). */
 VMTI_HIDDEN uint32_t vmti_owner_new(uint64_t first_page, uint32_t pages, uint64_t bytes, uintptr_t site, uint32_t label);

@@ -255,7 +255,7 @@ static void own_large(uint64_t first, uint64_t last, size_t bytes, uintptr_t sit
     }
 }
 
-static void note_pages(uintptr_t p, size_t bytes, uintptr_t site)
+static __attribute__((noinline)) void note_pages(uintptr_t p, size_t bytes, uintptr_t site)
 {
     uint64_t first = p >> VMTI_PAGE_SHIFT, last = (p + (bytes ? bytes - 1 : 0)) >> VMTI_PAGE_SHIFT;
     if (bytes < VMTI_PAGE_SIZE) {
@@ -282,7 +282,7 @@ static void note_pages(uintptr_t p, size_t bytes, uintptr_t site)
 }
 
 /* For what is_known() does not answer. Gives the block back, so that a wrapper ends with the call. */
-static __attribute__((noinline)) void *note_slowly(void *p, size_t bytes, const void *site)
+static __attribute__((noinline, aligned(64))) void *note_slowly(void *p, size_t bytes, const void *site)
 {
     bool large = bytes >= VMTI_PAGE_SIZE;
     if (p && !(large && is_noted((uintptr_t)p, bytes, (uintptr_t)site)) && !is_early(p))

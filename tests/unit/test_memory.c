@@ -138,7 +138,7 @@ static void large_tables_are_given_back(void **state)
 
 /* ------------------------------------------------------------------------------------------- a touch */
 
-enum { PAGES = 100000, REFERENCES = 400000, N = 64 };
+enum { PAGES = 100000, REFERENCES = 200000, N = 64 };
 
 /* What a walk refers to as its i-th: a page from 0 to PAGES - 1. */
 typedef uint32_t (*pattern)(uint64_t i, uint64_t *random);
