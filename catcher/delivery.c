@@ -125,6 +125,7 @@ static void deliver(struct vmti_catcher *c, struct vmti_thread *t, int signal)
         return;
     }
     open_frame(c, t);
+    s->delivered_at = vmti_os_now(CLOCK_MONOTONIC);
     uint64_t before = s->blocked;
     s->blocked = blocks_now(s) | (action->mask & VMTI_OWN_MASK);
     if (vmti_is_own_signal(signal) && !(action->flags & SA_NODEFER))

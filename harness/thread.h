@@ -25,7 +25,8 @@ struct vmti_signals {
     int64_t rerun_result;   /* what that had returned */
     bool interrupted;       /* since the call's end a signal has been delivered that is not ignored */
     uint64_t put_off;       /* the kernel blocks this signal for a moment: see storm.c */
-    uint64_t returned_at;   /* monotonic nanoseconds: when a handler has returned; 0: long ago */
+    uint64_t delivered_at;  /* monotonic nanoseconds: when a signal was last delivered to a handler */
+    uint64_t returned_at;   /* ... when a handler has returned; 0: long ago */
     uint64_t wait_started;  /* monotonic nanoseconds: when the call with a timeout began that may be run again */
 };
 
