@@ -12,21 +12,13 @@
 
 #include "arena.h"
 #include "pagemap.h"
+#include "random.h"
 #include "thread.h"
 #include "trace_format.h"
 #include "trace_read.h"
 #include "trace_write.h"
 
 enum { BYTES_PER_PAGE = 96, BYTES_PER_TOUCH = 4 };
-
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t x = *state;
-    x ^= x << 13;
-    x ^= x >> 7;
-    x ^= x << 17;
-    return *state = x;
-}
 
 /* ------------------------------------------------------------------------------------------- a page */
 

@@ -19,6 +19,7 @@
 
 #include "arena.h"
 #include "owners.h"
+#include "random.h"
 #include "thread.h"
 #include "trace_format.h"
 #include "trace_read.h"
@@ -114,15 +115,6 @@ static void release(struct writer *w)
     if (w->fd >= 0)
         close(w->fd);
     vmti_arena_free(&w->region.arena);
-}
-
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t x = *state;
-    x ^= x << 13;
-    x ^= x >> 7;
-    x ^= x << 17;
-    return *state = x;
 }
 
 static uint64_t in_units(uint64_t ns)
