@@ -62,9 +62,9 @@ static void open_frame(struct vmti_catcher *c, struct vmti_thread *t)
 
 /*
  * The handler's frame holds the mask that its return restores, and the program may look at it; the kernel's mask lacks
- * our own signals. So the thread stops once more when the frame is written: single-stepped into a handler, it does before its first
- * instruction (arch/x86/kernel/signal.c, signal_setup_done). If there is no handler after all, a system call instead
- * would go by unseen: PTRACE_SYSEMU_SINGLESTEP stops at it too, and does not make it.
+ * our own signals. So the thread stops once more when the frame is written: single-stepped into a handler, it does before
+ * its first instruction (arch/x86/kernel/signal.c, signal_setup_done). If there is no handler after all, a system call
+ * instead would go by unseen: PTRACE_SYSEMU_SINGLESTEP stops at it too, and does not make it.
  */
 static void resume_to_frame(struct vmti_catcher *c, struct vmti_thread *t, int signal, uint64_t blocked)
 {

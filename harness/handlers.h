@@ -21,8 +21,7 @@ static inline uint64_t vmti_signal_bit(int signal)
     return (uint64_t)1 << (signal - 1);
 }
 
-#define VMTI_SIGSEGV_BIT vmti_signal_bit(SIGSEGV)
-#define VMTI_OWN_MASK (VMTI_SIGSEGV_BIT | vmti_signal_bit(SIGSYS))
+#define VMTI_OWN_MASK (vmti_signal_bit(SIGSEGV) | vmti_signal_bit(SIGSYS))
 
 static inline bool vmti_is_own_signal(int signal)
 {

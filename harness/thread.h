@@ -20,7 +20,7 @@ struct vmti_signals {
     uint64_t ignored_for_exec; /* the kernel has been given SIG_IGN for these, which an execve keeps */
     bool wait_mask;         /* the call, or the one just interrupted, has a mask of its own while it waits: */
     uint64_t wait_blocked;  /* these are in it */
-    uint64_t frame_blocked; /* resumed to stop again when the frame of a handler has been written, whose mask these lack in */
+    uint64_t frame_blocked; /* resumed to stop again when a handler's frame has been written; its mask lacks these */
     bool rerunning;         /* set back to the start of the call that it was in: */
     int64_t rerun_result;   /* what that had returned */
     bool interrupted;       /* since the call's end a signal has been delivered that is not ignored */
