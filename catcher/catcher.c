@@ -112,11 +112,12 @@ static int start_tracing(struct vmti_catcher *c)
     return vmti_region_close_pages(r);
 }
 
-static void put_trailer(struct vmti_catcher *c, bool lost)
+static struct vmti_trace_trailer make_trailer(struct vmti_catcher *c, bool lost)
 {
     struct vmti_region *r = c->r;
     const struct vmti_counts *n = &r->counts;
-    struct vmti_trace_trailer trailer = {
+    vmti_name_pages(r);
+    return (struct vmti_trace_trailer){
         .end = lost ? VMTI_END_LOST : (uint32_t)c->end,
         .end_code = lost ? r->error : c->end_code,
         .touches = n->touches,
@@ -138,10 +139,20 @@ static void put_trailer(struct vmti_catcher *c, bool lost)
         .room = r->room,
         .first_unknown = r->first_unknown,
         .first_unknown_command = r->first_unknown_command,
+        .end_time = (vmti_os_now(CLOCK_MONOTONIC) - r->trace.start_ns) / VMTI_TRACE_TIME_UNIT,
     };
-    trailer.end_time = (vmti_os_now(CLOCK_MONOTONIC) - r->trace.start_ns) / VMTI_TRACE_TIME_UNIT;
-    vmti_name_pages(r);
-    vmti_trace_finish(r, &trailer);
+}
+
+void vmti_catcher_put_trailer(struct vmti_catcher *c, bool lost)
+{
+    struct vmti_trace_trailer trailer = make_trailer(c, lost);
+    vmti_trace_finish(c->r, &trailer);
+}
+
+void vmti_catcher_seal_trace(struct vmti_catcher *c)
+{
+    struct vmti_trace_trailer trailer = make_trailer(c, atomic_load(&c->r->state) == VMTI_LOST);
+    vmti_trace_seal(c->r, &trailer);
 }
 
 static void finish(struct vmti_catcher *c)
@@ -152,7 +163,7 @@ static void finish(struct vmti_catcher *c)
         vmti_region_open_pages(r);
     if (c->end == VMTI_END_REGION || c->end == VMTI_END_EXEC)
         vmti_threads_release(c);
-    put_trailer(c, lost);
+    vmti_catcher_put_trailer(c, lost);
     if (!lost)
         atomic_store(&r->state, VMTI_ENDED);
 }
@@ -202,7 +213,7 @@ static int run(void *region)
         /* Leaves the threads as they are: an exit of the tracer detaches them. */
         vmti_threads_release(&c);
         if (r->followed && r->trace.fd >= 0 && r->trace.header)
-            put_trailer(&c, true); /* the process runs on untraced: this says why */
+            vmti_catcher_put_trailer(&c, true); /* the process runs on untraced: this says why */
         else if (r->trace.fd >= 0)
             vmti_sys(SYS_ftruncate, r->trace.fd, 0, 0, 0, 0, 0); /* no trace rather than an empty one */
         vmti_alarm_stop(&c);

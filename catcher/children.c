@@ -4,7 +4,7 @@
  * (fork) is opened and let go before its first instruction, or begins a region of its own there: see follow.c. Runs in the catcher; see internal.h for what may be called.
  */
 #define _GNU_SOURCE
-#include "internal.h"
+#include "dispatch_internal.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -76,7 +76,7 @@ static bool open_copy(struct vmti_region *r, struct vmti_injection *in)
     }
     for (int signal = 1; signal <= VMTI_SIGNALS; signal++) {
         struct vmti_sigaction action = r->actions.of[signal - 1];
-        if (!vmti_action_needs_change(signal, &action))
+        if (!vmti_action_needs_change(r, signal, &action))
             continue;
         /* Given in a place that the child has its own copy of. */
         uint64_t place = (uint64_t)&r->call_action;
@@ -172,6 +172,11 @@ void vmti_child_stopped(struct vmti_catcher *c, pid_t tid)
 
 void vmti_child_exec(struct vmti_catcher *c, struct vmti_thread *t)
 {
+    if (t->frame) {
+        vmti_engine_let_go(t, t->frame);
+        vmti_thread_remove(c->r, t);
+        return;
+    }
     vmti_affinity_give_back(t);
     vmti_signals_give_mask_back(c->r, t);
     vmti_ptrace(PTRACE_DETACH, t->tid, 0, 0);
@@ -190,6 +195,8 @@ bool vmti_child_before_traceme(struct vmti_catcher *c, struct vmti_thread *t)
     struct vmti_region *r = c->r;
     struct vmti_thread *parent = t->vfork_parent ? vmti_thread_find(r, t->vfork_parent) : NULL;
     if ((int)t->call.args[0] != PTRACE_TRACEME)
+        return false;
+    if (!t->other_process && r->dispatched) /* see dispatch_calls.c */
         return false;
     if (!t->other_process) {
         vmti_lose(r, -EBUSY, VMTI_STEP_TRACEME);

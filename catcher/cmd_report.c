@@ -40,7 +40,7 @@ static const char HELP[] =
     "    pages_written         distinct pages written; null without write tracking\n"
     "    evictions, drops      pages that left the window for another; because they were unmapped, moved or discarded\n"
     "    upgrades              first writes of pages that had been opened for reading (write tracking)\n"
-    "    window_pages, page_size, scope, track_writes   what was traced, in pages and bytes\n"
+    "    window_pages, page_size, scope, engine, track_writes   what was traced, in pages and bytes\n"
     "    window_raised_to      window_pages, or more if threads were made that needed it\n"
     "    peak_open_pages       most pages open at once\n"
     "    threads               threads seen\n"
@@ -206,6 +206,7 @@ static void print_text(const struct report *report)
         printf(", raised to %" PRIu64 " for the number of threads", t->room);
     putchar('\n');
     printf("scope           %s\n", vmti_scope_name((vmt_scope)h->scope));
+    printf("engine          %s\n", vmti_engine_name((vmt_engine)h->engine));
     printf("touches         %" PRIu64 ": %" PRIu64 " by the program, %" PRIu64 " by system calls\n", s->touches,
            s->program_touches, s->syscall_touches);
     printf("footprint       %" PRIu64 " pages (%" PRIu64 " KiB)\n", s->footprint, s->footprint * (h->page_size / 1024));
@@ -375,6 +376,7 @@ static int print_json(const struct report *report)
     set(&o, "window_raised_to", t ? number(t->room) : json_null());
     set(&o, "page_size", number(h->page_size));
     set(&o, "scope", json_string(vmti_scope_name((vmt_scope)h->scope)));
+    set(&o, "engine", json_string(vmti_engine_name((vmt_engine)h->engine)));
     set(&o, "track_writes", json_boolean(writes));
     set(&o, "peak_open_pages", t ? number(t->peak_open) : json_null());
     set(&o, "threads", t ? number(t->threads) : json_null());

@@ -29,7 +29,8 @@ static const char HELP[] =
     "    vmtrace run - trace a whole program\n"
     "\n"
     "SYNOPSIS\n"
-    "    vmtrace run [-n PAGES] [-o FILE] [--follow] [--scope SCOPE] [--writes] [-q] [--] PROGRAM [ARGUMENT]...\n"
+    "    vmtrace run [-n PAGES] [-o FILE] [--follow] [--scope SCOPE] [--engine ENGINE] [--writes] [-q] [--]\n"
+    "        PROGRAM [ARGUMENT]...\n"
     "\n"
     "DESCRIPTION\n"
     "    Runs PROGRAM, looked for in PATH, and traces which of its pages it touches from before its main function to\n"
@@ -48,6 +49,8 @@ static const char HELP[] =
     "        --scope=SCOPE     which memory is traced: heap, all that malloc gives (the default); region, the same,\n"
     "                          but only what was allocated after the trace began; ranges, what the program names\n"
     "                          by vmt_track()\n"
+    "        --engine=ENGINE   what stops PROGRAM: ptrace (the default); dispatch, signals and Syscall User Dispatch, without\n"
+    "                          a helper and beside debuggers (Linux 5.11); auto, ptrace unless it is denied\n"
     "        --writes          tell pages written from pages read, at one more fault for each page written\n"
     "    -q, --quiet           print no counts; errors are still printed\n"
     "    -h, --help            print this\n"
@@ -66,8 +69,8 @@ static const char HELP[] =
     "    the reason (see vmtrace report) and no touches.\n"
     "\n"
     "ENVIRONMENT\n"
-    "    VMT_SIZE, VMT_TRACENAME, VMT_SCOPE, VMT_WRITES (0 or 1)\n"
-    "                          defaults of --window, --output, --scope and --writes\n"
+    "    VMT_SIZE, VMT_TRACENAME, VMT_SCOPE, VMT_ENGINE, VMT_WRITES (0 or 1)\n"
+    "                          defaults of --window, --output, --scope, --engine and --writes\n"
     "    TMPDIR                where the trace is while the program runs, if it is not kept; default /tmp\n"
     "    PATH                  where PROGRAM is looked for\n"
     "    LD_PRELOAD, VMT_RUN   set for PROGRAM's start; it finds them as they were\n"
@@ -85,7 +88,7 @@ static const char HELP[] =
     "    vmtrace run sort words.txt\n"
     "    vmtrace run -n 16 --writes -o sort.vmt -- sort -r words.txt\n";
 
-static const char OPTIONS[] = "-n, --window, -o, --output, --follow, --scope, --writes, -q, --quiet, -h and --help";
+static const char OPTIONS[] = "-n, --window, -o, --output, --follow, --scope, --engine, --writes, -q, --quiet, -h and --help";
 
 /* ------------------------------------------------------------------------------------------- options */
 
@@ -133,6 +136,11 @@ static int parse_option(struct run *run, int option, char **argv)
         if (vmti_scope_parse(optarg, &run->config.scope))
             return 0;
         vmti_cmd_error("option --scope is \"%s\": allowed are heap, region and ranges", optarg);
+        return VMTI_EXIT_RUN_FAILED;
+    case 'e':
+        if (vmti_engine_parse(optarg, &run->config.engine))
+            return 0;
+        vmti_cmd_error("option --engine is \"%s\": allowed are ptrace, dispatch and auto", optarg);
         return VMTI_EXIT_RUN_FAILED;
     case 'w':
         run->config.track_writes = true;
@@ -441,9 +449,9 @@ static char **make_environment(const struct run *run)
             return NULL;
         env[used++] = preload;
     }
-    if (asprintf(&order, "%s1;window=%" PRIu64 ";scope=%s;writes=%d;preload=%ld;follow=%s;since=%" PRIu64
+    if (asprintf(&order, "%s1;window=%" PRIu64 ";scope=%s;engine=%s;writes=%d;preload=%ld;follow=%s;since=%" PRIu64
                          ";catcher=0;trace=%s", RUN, run->config.window, vmti_scope_name(run->config.scope),
-                 run->config.track_writes, added, run->follow ? "first" : "0", run->started_ns, run->trace) < 0)
+                 vmti_engine_name(run->config.engine), run->config.track_writes, added, run->follow ? "first" : "0", run->started_ns, run->trace) < 0)
         return NULL;
     env[0] = order;
     return env;
@@ -683,6 +691,7 @@ int vmti_cmd_run(int argc, char **argv)
         {"window", required_argument, NULL, 'n'},
         {"output", required_argument, NULL, 'o'},
         {"scope", required_argument, NULL, 's'},
+        {"engine", required_argument, NULL, 'e'},
         {"writes", no_argument, NULL, 'w'},
         {"follow", no_argument, NULL, 'f'},
         {"quiet", no_argument, NULL, 'q'},

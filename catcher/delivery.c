@@ -21,13 +21,13 @@ void vmti_undo_interruption(struct vmti_thread *t)
 {
     struct vmti_signals *s = &t->signals;
     vmti_regs regs;
-    if (s->interrupted || s->rerunning || vmti_ptrace_get_regs(t->tid, &regs) || vmti_regs_nr(&regs) < 0 ||
+    if (s->interrupted || s->rerunning || vmti_get_regs(t, &regs) || vmti_regs_nr(&regs) < 0 ||
         vmti_regs_result(&regs) != -EINTR)
         return;
     s->rerunning = true;
     s->rerun_result = vmti_regs_result(&regs);
     vmti_regs_rerun(&regs);
-    vmti_ptrace_set_regs(t->tid, &regs);
+    vmti_set_regs(t, &regs);
 }
 
 /* A signal that the program sees has come before the call could run again: so that one has interrupted it. */
@@ -38,10 +38,10 @@ static void redo_interruption(struct vmti_thread *t)
     if (!s->rerunning)
         return;
     s->rerunning = false;
-    if (vmti_ptrace_get_regs(t->tid, &regs))
+    if (vmti_get_regs(t, &regs))
         return;
     vmti_regs_return(&regs, s->rerun_result);
-    vmti_ptrace_set_regs(t->tid, &regs);
+    vmti_set_regs(t, &regs);
 }
 
 /* ------------------------------------------------------------------------------------------- frames */
@@ -50,7 +50,7 @@ static void redo_interruption(struct vmti_thread *t)
 static void open_frame(struct vmti_catcher *c, struct vmti_thread *t)
 {
     vmti_regs regs;
-    if (vmti_ptrace_get_regs(t->tid, &regs))
+    if (vmti_get_regs(t, &regs))
         return;
     uintptr_t sp = vmti_regs_sp(&regs);
     if (sp <= VMTI_SIGFRAME_BYTES)
@@ -69,6 +69,10 @@ static void open_frame(struct vmti_catcher *c, struct vmti_thread *t)
 static void resume_to_frame(struct vmti_catcher *c, struct vmti_thread *t, int signal, uint64_t blocked)
 {
     t->signals.frame_blocked = blocked;
+    if (t->frame) { /* the frame will be written with them */
+        vmti_thread_resume(c, t, signal);
+        return;
+    }
     t->resumed_at = c->r->changes;
     t->state = VMTI_T_RUNNING;
     vmti_ptrace(PTRACE_SYSEMU_SINGLESTEP, t->tid, 0, (uintptr_t)signal);
@@ -79,11 +83,11 @@ bool vmti_handler_stop(struct vmti_thread *t, int signal, int event)
     vmti_regs regs;
     uint64_t blocked = t->signals.frame_blocked;
     t->signals.frame_blocked = 0;
-    if (event || vmti_ptrace_get_regs(t->tid, &regs))
+    if (event || vmti_get_regs(t, &regs))
         return false;
     if (signal == (SIGTRAP | 0x80)) {
         vmti_regs_rerun(&regs);
-        vmti_ptrace_set_regs(t->tid, &regs);
+        vmti_set_regs(t, &regs);
     } else if (signal == SIGTRAP) {
         uintptr_t at = vmti_regs_sp(&regs) + VMTI_SIGFRAME_MASK;
         uint64_t mask;
@@ -120,6 +124,8 @@ static void deliver(struct vmti_catcher *c, struct vmti_thread *t, int signal)
     vmti_storm_let_in(c, t);
     redo_interruption(t);
     s->interrupted = true;
+    if (t->frame)
+        t->frame->action = *action;
     if (!vmti_action_has_handler(action)) {
         vmti_thread_resume(c, t, signal);
         return;
@@ -132,7 +138,7 @@ static void deliver(struct vmti_catcher *c, struct vmti_thread *t, int signal)
         s->blocked |= vmti_signal_bit(signal);
     s->wait_mask = false; /* the handler returns to the thread's own */
     /* The kernel does it too (kernel/signal.c, get_signal); for the net, the net. */
-    if ((action->flags & SA_RESETHAND) && !(vmti_is_own_signal(signal) && s->actions == &c->r->actions))
+    if ((action->flags & SA_RESETHAND) && !(vmti_is_own_signal(signal) && s->actions == &c->r->actions && !c->r->dispatched))
         action->handler = (uint64_t)SIG_DFL;
     if (before)
         resume_to_frame(c, t, signal, before);
@@ -179,7 +185,7 @@ static void deliver_sent(struct vmti_catcher *c, struct vmti_thread *t, int sign
     struct vmti_kept *kept = vmti_signals_kept(c->r, t, signal);
     if (kept) {
         kept->has = false;
-        vmti_ptrace(PTRACE_SETSIGINFO, t->tid, 0, (uintptr_t)&kept->info);
+        vmti_set_siginfo(t, &kept->info);
     }
     deliver(c, t, signal);
 }
@@ -189,7 +195,7 @@ static void own_signal_stop(struct vmti_catcher *c, struct vmti_thread *t, int s
     struct vmti_signals *s = &t->signals;
     const struct vmti_sigaction *action = &s->actions->of[signal - 1];
     siginfo_t info;
-    if (vmti_ptrace_get_siginfo(t->tid, &info))
+    if (vmti_get_siginfo(t, &info))
         return; /* dead; wait tells */
     bool sent = info.si_code <= 0;
     if (!sent && signal == SIGSEGV && (info.si_code == SEGV_MAPERR || info.si_code == SEGV_ACCERR) &&

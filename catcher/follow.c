@@ -89,7 +89,7 @@ void vmti_follow_copy(struct vmti_thread *t, const vmti_regs *regs)
     enum { RED_ZONE = 128 }; /* System V ABI, AMD64: below the stack pointer, in use */
     struct vmti_follow_context context = {.regs = *regs};
     if (!vmti_following.on || !vmti_following.forks || !vmti_follow_is_like_us(t->tid, false) ||
-        vmti_ptrace_get_mask(t->tid, &context.mask))
+        vmti_get_mask(t, &context.mask))
         return;
     uintptr_t place = (vmti_regs_sp(regs) - RED_ZONE - sizeof context) & ~(uintptr_t)15;
     /* A signal would find the child on our stack. Our own are blocked as the program has them: so it is what the new
@@ -97,7 +97,7 @@ void vmti_follow_copy(struct vmti_thread *t, const vmti_regs *regs)
     uint64_t mask = ~VMTI_OWN_MASK | (context.mask & VMTI_OWN_MASK);
     vmti_regs start = *regs;
     vmti_regs_set_start(&start, (uintptr_t)vmti_follow_stub, place);
-    if (!vmti_program_write(t->tid, place, &context, sizeof context) || vmti_ptrace_set_mask(t->tid, &mask))
+    if (!vmti_program_write(t->tid, place, &context, sizeof context) || vmti_set_mask(t, &mask))
         return;
-    vmti_ptrace_set_regs(t->tid, &start);
+    vmti_set_regs(t, &start);
 }

@@ -224,13 +224,14 @@ static char *put_order(char *to, struct vmti_catcher *c, struct vmti_thread *t, 
     struct vmti_following *f = &vmti_following;
     to = vmti_put_number(vmti_put_text(vmti_put_text(to, RUN), "1;window="), f->config.window);
     to = vmti_put_text(vmti_put_text(to, ";scope="), vmti_scope_name(f->config.scope));
+    to = vmti_put_text(vmti_put_text(to, ";engine="), vmti_engine_name(f->config.engine));
     to = vmti_put_text(vmti_put_text(to, ";writes="), f->config.track_writes ? "1" : "0");
     to = vmti_put_text(to, added < 0 ? ";preload=-1" : ";preload=");
     if (added >= 0)
         to = vmti_put_number(to, (uint64_t)added);
     to = vmti_put_number(vmti_put_text(to, ";follow=next;since="), f->since);
     /* The catcher is a child of the process that it traces. */
-    to = vmti_put_number(vmti_put_text(to, ";catcher="), t->other_process ? 0 : (uint64_t)c->r->catcher);
+    to = vmti_put_number(vmti_put_text(to, ";catcher="), t->other_process || c->r->dispatched ? 0 : (uint64_t)c->r->catcher);
     to = vmti_put_text(vmti_put_text(to, ";trace="), f->file);
     *to++ = '\0';
     return to;
@@ -282,20 +283,20 @@ void vmti_follow_exec_before(struct vmti_catcher *c, struct vmti_thread *t)
     if (!vmti_following.on || alone || !vmti_follow_is_like_us(t->tid, true) || !can_follow_call(t) ||
         !look_through(t->tid, t->call.args[environment_argument(t)], &env))
         return;
-    if (!make_environment(c, t, &env) || vmti_ptrace_set_arg(t->tid, environment_argument(t), (uintptr_t)t->exec_room))
+    if (!make_environment(c, t, &env) || vmti_set_arg(t, environment_argument(t), (uintptr_t)t->exec_room))
         vmti_follow_exec_forget(t);
 }
 
 void vmti_follow_exec_after(struct vmti_catcher *c, struct vmti_thread *t, int64_t result)
 {
     vmti_regs regs;
-    vmti_ptrace_set_arg(t->tid, environment_argument(t), t->call.args[environment_argument(t)]);
+    vmti_set_arg(t, environment_argument(t), t->call.args[environment_argument(t)]);
     vmti_follow_exec_forget(t);
     /* Perhaps it is our words that were too many: once more, without them. */
-    if (result != -E2BIG || vmti_ptrace_get_regs(t->tid, &regs))
+    if (result != -E2BIG || vmti_get_regs(t, &regs))
         return;
     vmti_regs_rerun(&regs);
-    if (vmti_ptrace_set_regs(t->tid, &regs))
+    if (vmti_set_regs(t, &regs))
         return;
     t->exec_alone = true;
     c->r->counts.syscalls--; /* it is one call */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside the catcher. All files of this folder but cmd_*.c run in the helper, except vmti_catcher_start() and _stop(): no
- * libc but memcpy and memset, no locks, no malloc; memory is the region's arena. One thread makes all requests and
- * waits: ptrace belongs to a thread (ptrace(2)).
+ * Inside the catcher. All files of this folder but cmd_*.c and those of the dispatch engine (dispatch_internal.h) run in the
+ * helper, except vmti_catcher_start() and _stop(): no libc but memcpy and memset, no locks, no malloc; memory is the region's
+ * arena. One thread makes all requests and waits: ptrace belongs to a thread (ptrace(2)). What looks at a thread by stopped.h alone
+ * answers the dispatch engine's stops too, in that thread's handler; there vmti_region.catcher is its number, by which the
+ * program's memory is read.
  */
 #ifndef VMTI_CATCHER_INTERNAL_H
 #define VMTI_CATCHER_INTERNAL_H
@@ -14,6 +16,11 @@
 #include "../harness/types.h"
 #include "catcher.h"
 #include "ptrace.h"
+#include "stopped.h"
+
+/* What the dispatch engine's threads are sent: libc's signal for that purpose (SIGSETXID, nptl/descr.h; musl has SIGSYNCCALL
+ * there), which no libc lets a program block. */
+enum { VMTI_TELLING_SIGNAL = 33 };
 
 /* vmti_thread.state */
 enum vmti_thread_state {
@@ -75,6 +82,11 @@ VMTI_HIDDEN bool vmti_thread_in_allocator(struct vmti_region *r, struct vmti_thr
 /* Waits for one report of a thread and answers it. False: there is nothing left to wait for. */
 VMTI_HIDDEN bool vmti_catcher_step(struct vmti_catcher *c);
 
+/* Ends the trace; lost: the region was. */
+VMTI_HIDDEN void vmti_catcher_put_trailer(struct vmti_catcher *c, bool lost);
+/* The same for now: vmti_trace_unseal() takes it back. */
+VMTI_HIDDEN void vmti_catcher_seal_trace(struct vmti_catcher *c);
+
 /* Opens a trace file, locked until the catcher is gone, and empties it. Negative errno: EEXIST if it is there and is no
  * trace, or one that was begun at `since` (realtime ns; 0: it may be) or later; EWOULDBLOCK if another catcher writes it. */
 VMTI_HIDDEN int vmti_catcher_open_trace(const char *path, uint64_t since);
@@ -100,6 +112,17 @@ VMTI_HIDDEN void vmti_follow_exec_after(struct vmti_catcher *c, struct vmti_thre
 VMTI_HIDDEN void vmti_follow_exec_forget(struct vmti_thread *t);
 
 /* ---- stops.c */
+
+/* A system call that a thread is about to make. */
+struct vmti_entry {
+    uint64_t nr, args[6];
+    uint64_t ip, sp; /* after its instruction */
+    uint32_t arch;   /* AUDIT_ARCH_ */
+};
+
+/* False: the thread has been let go. t->refused: the call is not to run. */
+VMTI_HIDDEN bool vmti_call_enter(struct vmti_catcher *c, struct vmti_thread *t, const struct vmti_entry *entry);
+VMTI_HIDDEN void vmti_call_leave(struct vmti_catcher *c, struct vmti_thread *t, int64_t result);
 
 /* Answers a stop of t. */
 VMTI_HIDDEN void vmti_stop_handle(struct vmti_catcher *c, struct vmti_thread *t, int status);
@@ -128,6 +151,8 @@ VMTI_HIDDEN void vmti_signals_after(struct vmti_catcher *c, struct vmti_thread *
  * let go. */
 VMTI_HIDDEN void vmti_signals_take_mask(struct vmti_thread *t);
 VMTI_HIDDEN void vmti_signals_give_mask_back(struct vmti_region *r, struct vmti_thread *t);
+/* The same for those that are kept, alone. */
+VMTI_HIDDEN void vmti_signals_give_kept_back(struct vmti_region *r, struct vmti_thread *t);
 /* A new child has its parent's, or copies of them; child->clone_flags say. False: no memory. */
 VMTI_HIDDEN bool vmti_signals_inherit(struct vmti_region *r, struct vmti_thread *child, const struct vmti_thread *parent);
 VMTI_HIDDEN void vmti_signals_forget(struct vmti_region *r, struct vmti_thread *t);
@@ -159,6 +184,8 @@ VMTI_HIDDEN bool vmti_waits_has_no_child(struct vmti_catcher *c, const struct vm
 VMTI_HIDDEN bool vmti_storm_puts_off(struct vmti_catcher *c, struct vmti_thread *t, int signal);
 /* A thread with a signal that was put off has stopped for `signal`: that may have lasted long enough. */
 VMTI_HIDDEN void vmti_storm_stop(struct vmti_catcher *c, struct vmti_thread *t, int signal);
+/* Is this the end of the moment that the thread has had? (The dispatch engine's.) */
+VMTI_HIDDEN bool vmti_storm_is_moment(const struct vmti_thread *t, const siginfo_t *info);
 /* It is put off no longer. */
 VMTI_HIDDEN void vmti_storm_let_in(struct vmti_catcher *c, struct vmti_thread *t);
 /* wait4 for any thread while signals are put off. */

@@ -64,7 +64,7 @@ void vmti_signals_forget(struct vmti_region *r, struct vmti_thread *t)
 /* The action that the kernel is given for what a program wants. A process with handlers of its own needs no net. */
 static void for_kernel(struct vmti_region *r, struct vmti_thread *t, int signal, struct vmti_sigaction *action)
 {
-    if (t->signals.actions == &r->actions) {
+    if (t->signals.actions == &r->actions || r->dispatched) {
         vmti_action_for_kernel(r, signal, action);
         return;
     }
@@ -77,6 +77,10 @@ static void for_kernel(struct vmti_region *r, struct vmti_thread *t, int signal,
 static void inject_action(struct vmti_region *r, struct vmti_thread *t, int signal, const struct vmti_sigaction *action)
 {
     struct vmti_injection in;
+    if (t->frame) {
+        vmti_sys(SYS_rt_sigaction, signal, action, 0, sizeof action->mask, 0, 0);
+        return;
+    }
     r->call_action = *action;
     if (!vmti_inject_begin(&in, r, t->tid))
         return;
@@ -95,21 +99,27 @@ void vmti_signals_default_action(struct vmti_region *r, struct vmti_thread *t, i
 void vmti_signals_take_mask(struct vmti_thread *t)
 {
     uint64_t mask;
-    if (vmti_ptrace_get_mask(t->tid, &mask) || !(mask & VMTI_OWN_MASK))
+    if (vmti_get_mask(t, &mask) || !(mask & VMTI_OWN_MASK))
         return;
     t->signals.blocked |= mask & VMTI_OWN_MASK;
     mask &= ~VMTI_OWN_MASK;
-    vmti_ptrace_set_mask(t->tid, &mask);
+    vmti_set_mask(t, &mask);
 }
 
 void vmti_signals_give_mask_back(struct vmti_region *r, struct vmti_thread *t)
 {
     struct vmti_signals *s = &t->signals;
     uint64_t mask;
-    if (s->blocked && !vmti_ptrace_get_mask(t->tid, &mask)) {
+    if (s->blocked && !vmti_get_mask(t, &mask)) {
         mask |= s->blocked;
-        vmti_ptrace_set_mask(t->tid, &mask);
+        vmti_set_mask(t, &mask);
     }
+    vmti_signals_give_kept_back(r, t);
+}
+
+void vmti_signals_give_kept_back(struct vmti_region *r, struct vmti_thread *t)
+{
+    struct vmti_signals *s = &t->signals;
     for (int i = 0; i < VMTI_OWN_SIGNALS; i++) {
         if (s->kept[i].has)
             vmti_sys(SYS_tkill, t->tid, vmti_own_signal(i), 0, 0, 0, 0);
@@ -117,6 +127,18 @@ void vmti_signals_give_mask_back(struct vmti_region *r, struct vmti_thread *t)
             vmti_sys(SYS_kill, r->pid, vmti_own_signal(i), 0, 0, 0, 0);
         r->kept[i].has = r->kept[i].has && s->actions != &r->actions;
     }
+}
+
+/* In a handler of ours all signals are blocked. */
+static bool is_pending(struct vmti_thread *t, int signal, bool (*like)(const siginfo_t *info))
+{
+    uint64_t set = 0;
+    if (!t->frame)
+        return vmti_signal_is_queued(t->tid, like);
+    if (like(t->frame->info) && t->frame->info->si_code <= 0)
+        return true; /* it is what the handler is for */
+    vmti_sys(SYS_rt_sigpending, &set, sizeof set, 0, 0, 0, 0);
+    return set & vmti_signal_bit(signal);
 }
 
 bool vmti_signal_is_queued(pid_t tid, bool (*like)(const siginfo_t *info))
@@ -195,6 +217,14 @@ static void offer_before(struct vmti_region *r, struct vmti_thread *t)
     else
         s->offered = s->wait_mask ? kept & ~s->wait_blocked : 0;
     s->just_kept = false;
+    if (t->frame && s->offered == VMTI_OWN_MASK) /* one of them is to stop the call's end */
+        s->offered = vmti_signal_bit(SIGSEGV);
+    if (t->frame && s->offered) { /* where it is not blocked it would come before the call */
+        uint64_t mask;
+        vmti_get_mask(t, &mask);
+        mask |= s->offered;
+        vmti_set_mask(t, &mask);
+    }
     offer(t, s->offered);
 }
 
@@ -216,7 +246,13 @@ static void offer_after(struct vmti_region *r, struct vmti_thread *t, int signal
     if (!(s->offered & vmti_signal_bit(signal)))
         return;
     s->offered &= ~vmti_signal_bit(signal);
-    if (!kept || vmti_signal_is_queued(t->tid, signal == SIGSEGV ? is_segv : is_sys)) {
+    if (t->frame) {
+        uint64_t mask;
+        vmti_get_mask(t, &mask);
+        mask &= ~vmti_signal_bit(signal);
+        vmti_set_mask(t, &mask);
+    }
+    if (!kept || is_pending(t, signal, signal == SIGSEGV ? is_segv : is_sys)) {
         /* If it has interrupted the call, that is to run again, and not to be interrupted again. */
         s->just_kept |= result == -EINTR || (result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK);
         return;
@@ -263,7 +299,7 @@ enum { SCRATCH_ACTION = 0, SCRATCH_MASK = 0, SCRATCH_PACKED = 1, SCRATCH_TIME = 
 /* Has the call find this as its argument i. */
 static void replace_argument(struct vmti_thread *t, unsigned i, uint64_t value)
 {
-    if (!vmti_ptrace_set_arg(t->tid, i, value))
+    if (!vmti_set_arg(t, i, value))
         t->replaced |= (uint8_t)(1u << i);
 }
 
@@ -340,6 +376,14 @@ static void shorten_timespec(struct vmti_catcher *c, struct vmti_thread *t, unsi
  * An execve keeps ignored signals ignored, and gives others the default (execve(2)): where the program ignores one of ours,
  * the kernel must know. The call is put off for that, and made again.
  */
+static void inject_ignored(struct vmti_region *r, struct vmti_thread *t, uint64_t ignored)
+{
+    for (int i = 0; i < VMTI_OWN_SIGNALS; i++)
+        if (ignored & vmti_signal_bit(vmti_own_signal(i)))
+            inject_action(r, t, vmti_own_signal(i), &t->signals.actions->of[vmti_own_signal(i) - 1]);
+    t->signals.ignored_for_exec = ignored;
+}
+
 static void before_exec(struct vmti_region *r, struct vmti_thread *t)
 {
     struct vmti_signals *s = &t->signals;
@@ -351,18 +395,19 @@ static void before_exec(struct vmti_region *r, struct vmti_thread *t)
         return;
     vmti_regs regs, skipped;
     int status;
-    if (vmti_ptrace_get_regs(t->tid, &regs))
+    if (t->frame) {
+        inject_ignored(r, t, ignored);
+        return;
+    }
+    if (vmti_get_regs(t, &regs))
         return;
     skipped = regs;
     vmti_regs_skip_call(&skipped);
-    if (vmti_ptrace_set_regs(t->tid, &skipped) || vmti_ptrace_resume(t->tid, 0) || !vmti_inject_wait(r, t->tid, &status))
+    if (vmti_set_regs(t, &skipped) || vmti_ptrace_resume(t->tid, 0) || !vmti_inject_wait(r, t->tid, &status))
         return; /* dead; wait tells */
-    for (int i = 0; i < VMTI_OWN_SIGNALS; i++)
-        if (ignored & vmti_signal_bit(vmti_own_signal(i)))
-            inject_action(r, t, vmti_own_signal(i), &s->actions->of[vmti_own_signal(i) - 1]);
+    inject_ignored(r, t, ignored);
     vmti_regs_rerun(&regs);
-    vmti_ptrace_set_regs(t->tid, &regs);
-    s->ignored_for_exec = ignored;
+    vmti_set_regs(t, &regs);
     t->in_call = false;
 }
 
@@ -390,7 +435,9 @@ void vmti_signals_before(struct vmti_catcher *c, struct vmti_thread *t)
         int signal = (int)t->call.args[0];
         /* Read now: the call may write the old action over it. */
         t->effect[0] = t->call.args[1] && vmti_program_read(c->r->catcher, action, t->call.args[1], sizeof *action);
-        if (!t->effect[0] || !vmti_action_needs_change(signal, action))
+        if (c->r->dispatched && t->call.args[2]) /* most of what the kernel has is ours */
+            replace_argument(t, 2, (uint64_t)&t->scratch_action);
+        if (!t->effect[0] || !vmti_action_needs_change(c->r, signal, action))
             break;
         struct vmti_sigaction *given = (struct vmti_sigaction *)&t->scratch[SCRATCH_ACTION];
         *given = *action;
@@ -457,9 +504,16 @@ static void after_sigaction(struct vmti_catcher *c, struct vmti_thread *t)
     int signal = (int)t->call.args[0];
     if (signal < 1 || signal > VMTI_SIGNALS)
         return;
-    if (t->call.args[2] && vmti_program_read(c->r->catcher, &old, t->call.args[2], sizeof old)) {
+    if (t->call.args[2] && c->r->dispatched) {
+        vmti_regs regs;
+        if (!vmti_program_write(c->r->catcher, t->call.args[2], &t->signals.actions->of[signal - 1], sizeof old) &&
+            !vmti_get_regs(t, &regs)) {
+            vmti_regs_set_result(&regs, -EFAULT); /* the action has been set all the same */
+            vmti_set_regs(t, &regs);
+        }
+    } else if (t->call.args[2] && vmti_program_read(c->r->catcher, &old, t->call.args[2], sizeof old)) {
         struct vmti_sigaction shown = old;
-        vmti_action_for_program(t->signals.actions, signal, &shown);
+        vmti_action_for_program(c->r, t->signals.actions, signal, &shown);
         if (memcmp(&old, &shown, sizeof old))
             vmti_program_write(c->r->catcher, t->call.args[2], &shown, sizeof shown);
     }
@@ -495,7 +549,7 @@ void vmti_signals_after(struct vmti_catcher *c, struct vmti_thread *t, int64_t r
     struct vmti_signals *s = &t->signals;
     for (unsigned i = 0; t->replaced; i++, t->replaced >>= 1)
         if (t->replaced & 1)
-            vmti_ptrace_set_arg(t->tid, i, t->call.args[i]);
+            vmti_set_arg(t, i, t->call.args[i]);
     s->interrupted = false;
     if (s->wait_mask && result != -EINTR && result != -ERESTARTNOHAND)
         s->wait_mask = false;

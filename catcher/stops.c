@@ -61,23 +61,22 @@ static bool is_own_call(struct vmti_region *r, const struct vmti_call *call)
 static void skip_call(struct vmti_thread *t)
 {
     vmti_regs regs;
-    if (vmti_ptrace_get_regs(t->tid, &regs))
+    if (vmti_get_regs(t, &regs))
         return;
     vmti_regs_skip_call(&regs);
-    vmti_ptrace_set_regs(t->tid, &regs);
+    vmti_set_regs(t, &regs);
 }
 
 static void give_refusal(struct vmti_thread *t)
 {
     vmti_regs regs;
-    if (vmti_ptrace_get_regs(t->tid, &regs))
+    if (vmti_get_regs(t, &regs))
         return;
     vmti_regs_set_result(&regs, t->refused);
-    vmti_ptrace_set_regs(t->tid, &regs);
+    vmti_set_regs(t, &regs);
 }
 
-/* False: the thread has been let go. */
-static bool enter(struct vmti_catcher *c, struct vmti_thread *t, const struct ptrace_syscall_info *info)
+bool vmti_call_enter(struct vmti_catcher *c, struct vmti_thread *t, const struct vmti_entry *entry)
 {
     struct vmti_region *r = c->r;
     t->in_call = true;
@@ -85,13 +84,12 @@ static bool enter(struct vmti_catcher *c, struct vmti_thread *t, const struct pt
     t->refused = 0;
     /* restart_syscall(2) goes on with the call before it, which was interrupted by a stop: that is still in t->call, for
      * where a handler ran in between the call is not resumed (arch/x86/kernel/signal.c: EINTR). */
-    if (info->entry.nr != SYS_restart_syscall) {
-        t->call.nr = (int64_t)info->entry.nr;
-        for (int i = 0; i < 6; i++)
-            t->call.args[i] = info->entry.args[i];
+    if (entry->nr != SYS_restart_syscall) {
+        t->call.nr = (int64_t)entry->nr;
+        memcpy(t->call.args, entry->args, sizeof t->call.args);
     }
-    t->call.ip = info->instruction_pointer;
-    t->call.sp = info->stack_pointer;
+    t->call.ip = entry->ip;
+    t->call.sp = entry->sp;
     if (is_own_call(r, &t->call)) {
         t->signals.rerunning = false;
         if (t->call.nr == VMTI_TELL_NR)
@@ -100,7 +98,7 @@ static bool enter(struct vmti_catcher *c, struct vmti_thread *t, const struct pt
     }
     if (!t->signals.rerunning)
         r->counts.syscalls++;
-    bool native = info->arch == AUDIT_ARCH_X86_64 && !(info->entry.nr & X32_BIT);
+    bool native = entry->arch == AUDIT_ARCH_X86_64 && !(entry->nr & X32_BIT);
     t->row = native ? vmti_row(t->call.nr) : NULL;
     if (!t->row) {
         t->signals.rerunning = false;
@@ -134,7 +132,7 @@ static bool enter(struct vmti_catcher *c, struct vmti_thread *t, const struct pt
     return true;
 }
 
-static void leave(struct vmti_catcher *c, struct vmti_thread *t, int64_t result)
+void vmti_call_leave(struct vmti_catcher *c, struct vmti_thread *t, int64_t result)
 {
     if (!t->in_call) /* made to skip it: see signals.c */
         return;
@@ -163,10 +161,16 @@ static void syscall_stop(struct vmti_catcher *c, struct vmti_thread *t)
     struct ptrace_syscall_info info;
     if (vmti_ptrace(PTRACE_GET_SYSCALL_INFO, t->tid, sizeof info, (uintptr_t)&info) < 0)
         return; /* dead; wait tells */
-    if (info.op == PTRACE_SYSCALL_INFO_ENTRY && !enter(c, t, &info))
-        return;
+    if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
+        struct vmti_entry entry = {.nr = info.entry.nr, .ip = info.instruction_pointer, .sp = info.stack_pointer,
+                                   .arch = info.arch};
+        for (int i = 0; i < 6; i++)
+            entry.args[i] = info.entry.args[i];
+        if (!vmti_call_enter(c, t, &entry))
+            return;
+    }
     if (info.op == PTRACE_SYSCALL_INFO_EXIT)
-        leave(c, t, info.exit.rval);
+        vmti_call_leave(c, t, info.exit.rval);
     if (!c->ended || t->halting) /* one that halts goes on to its interrupt, where a call may be restarted */
         vmti_thread_resume(c, t, 0);
 }

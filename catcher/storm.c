@@ -2,13 +2,15 @@
 /*
  * Timers that fire faster than their handler can be traced. Where the next signal is pending when the handler returns, the
  * program would not get on by one instruction. So a timer's signal that comes that soon is put off, by blocking it, until the
- * thread has had a moment, or makes a call. A timer of the catcher's own ends the moment of a thread that has no stop. Runs in
- * the catcher; see internal.h.
+ * thread has had a moment, or makes a call. A timer of the catcher's own ends the moment of a thread that has no stop; with the
+ * dispatch engine, a timer of the thread's. Runs in the catcher; see internal.h.
  */
 #define _GNU_SOURCE
 #include "internal.h"
 
 #include <sys/time.h>
+
+#include "../harness/os.h"
 
 /* What a thread gets to run between two handlers, and how often that is looked at. On a machine that is busy with others each
  * stop takes its turn: a thread gets as long as its last handler took. */
@@ -33,14 +35,43 @@ static void start_looking(struct vmti_catcher *c)
     set_timer(LOOK_US);
 }
 
-static bool is_over(const struct vmti_signals *s)
+static uint64_t moment_of(const struct vmti_signals *s)
 {
     uint64_t moment = s->returned_at - s->delivered_at;
     if (moment < MOMENT_NS)
         moment = MOMENT_NS;
-    if (moment > LONGEST_MOMENT_NS)
-        moment = LONGEST_MOMENT_NS;
-    return vmti_os_now(CLOCK_MONOTONIC) - s->returned_at >= moment;
+    return moment > LONGEST_MOMENT_NS ? LONGEST_MOMENT_NS : moment;
+}
+
+static bool is_over(const struct vmti_signals *s)
+{
+    return vmti_os_now(CLOCK_MONOTONIC) - s->returned_at >= moment_of(s);
+}
+
+/* ------------------------------------------------------------------------------------------- the dispatch engine's */
+
+/* The thread runs: it is sent this when its moment is over. */
+static void start_moment(struct vmti_thread *t)
+{
+    enum { TO_THREAD = 4 /* SIGEV_THREAD_ID */ };
+    struct { void *value; int signal, notify, tid, rest[11]; } event = {t, VMTI_TELLING_SIGNAL, TO_THREAD, t->tid, {0}};
+    struct itimerspec once = {.it_value.tv_nsec = (long)moment_of(&t->signals)};
+    t->moment_timer = -1;
+    if (!vmti_sys(SYS_timer_create, CLOCK_MONOTONIC, &event, &t->moment_timer, 0, 0, 0))
+        vmti_sys(SYS_timer_settime, t->moment_timer, 0, &once, 0, 0, 0);
+}
+
+bool vmti_storm_is_moment(const struct vmti_thread *t, const siginfo_t *info)
+{
+    return info->si_signo == VMTI_TELLING_SIGNAL && info->si_code == SI_TIMER && info->si_ptr == t;
+}
+
+/* It goes back to its queue: all signals are blocked in our handler, and this one then. */
+static void put_back(struct vmti_catcher *c, struct vmti_thread *t, int signal, siginfo_t *info)
+{
+    vmti_sys(SYS_rt_tgsigqueueinfo, c->r->pid, t->tid, signal, info, 0, 0);
+    start_moment(t);
+    vmti_thread_resume(c, t, 0);
 }
 
 /* Those of timer_create(2) and setitimer(2). SI_KERNEL is many things (sigaction(2)). */
@@ -56,15 +87,19 @@ bool vmti_storm_puts_off(struct vmti_catcher *c, struct vmti_thread *t, int sign
     siginfo_t info;
     vmti_regs regs;
     uint64_t mask;
-    if (vmti_likely(!s->returned_at) || is_over(s) || vmti_ptrace_get_siginfo(t->tid, &info) ||
+    if (vmti_likely(!s->returned_at) || is_over(s) || vmti_get_siginfo(t, &info) ||
         !is_of_a_timer(signal, &info))
         return false;
     /* A call that it has interrupted says so, and the handler comes before that is seen. */
-    if (vmti_ptrace_get_regs(t->tid, &regs) || vmti_regs_nr(&regs) >= 0 || vmti_ptrace_get_mask(t->tid, &mask))
+    if (vmti_get_regs(t, &regs) || vmti_regs_nr(&regs) >= 0 || vmti_get_mask(t, &mask))
         return false;
     s->put_off = vmti_signal_bit(signal);
     mask |= s->put_off;
-    vmti_ptrace_set_mask(t->tid, &mask);
+    vmti_set_mask(t, &mask);
+    if (t->frame) {
+        put_back(c, t, signal, &info);
+        return true;
+    }
     if (!c->put_off++)
         start_looking(c);
     vmti_thread_resume(c, t, signal); /* blocked now, so it goes back to its queue (kernel/signal.c, ptrace_signal) */
@@ -77,19 +112,22 @@ void vmti_storm_let_in(struct vmti_catcher *c, struct vmti_thread *t)
     uint64_t mask;
     if (vmti_likely(!s->put_off))
         return;
-    if (!vmti_ptrace_get_mask(t->tid, &mask)) {
+    if (!vmti_get_mask(t, &mask)) {
         mask &= ~s->put_off;
-        vmti_ptrace_set_mask(t->tid, &mask);
+        vmti_set_mask(t, &mask);
     }
     s->put_off = 0;
     s->returned_at = 0;
-    if (!--c->put_off)
+    if (c->r->dispatched)
+        vmti_sys(SYS_timer_delete, t->moment_timer, 0, 0, 0, 0, 0);
+    else if (!--c->put_off)
         set_timer(0);
 }
 
 void vmti_storm_stop(struct vmti_catcher *c, struct vmti_thread *t, int signal)
 {
-    if (signal != SIGSEGV || is_over(&t->signals))
+    /* With the dispatch engine it would come before a call that the thread is about to make, again and again. */
+    if (signal == VMTI_TELLING_SIGNAL || (signal != SIGSEGV && !c->r->dispatched) || is_over(&t->signals))
         vmti_storm_let_in(c, t);
 }
 

@@ -52,7 +52,10 @@ void vmti_thread_remove(struct vmti_region *r, struct vmti_thread *t)
 void vmti_thread_resume(struct vmti_catcher *c, struct vmti_thread *t, int signal)
 {
     t->resumed_at = c->r->changes;
-    vmti_thread_continue(t, signal);
+    if (t->frame)
+        t->frame->deliver = signal;
+    else
+        vmti_thread_continue(t, signal);
 }
 
 void vmti_thread_continue(struct vmti_thread *t, int signal)

@@ -37,6 +37,24 @@ bool vmti_scope_parse(const char *name, vmt_scope *scope)
     return false;
 }
 
+static const char *const engine_names[] = {"ptrace", "dispatch", "auto"};
+enum { ENGINES = sizeof engine_names / sizeof *engine_names };
+
+const char *vmti_engine_name(vmt_engine engine)
+{
+    return (unsigned)engine < ENGINES ? engine_names[engine] : "?";
+}
+
+bool vmti_engine_parse(const char *name, vmt_engine *engine)
+{
+    for (unsigned i = 0; i < ENGINES; i++)
+        if (strcmp(name, engine_names[i]) == 0) {
+            *engine = (vmt_engine)i;
+            return true;
+        }
+    return false;
+}
+
 /* Mappings that the program, its libraries and the harness may still make while the window is full. */
 enum { MAPPINGS_RESERVE = 1024 };
 
@@ -108,8 +126,8 @@ int vmt_config_init(vmt_config *config)
         config->track_writes = *value == '1';
     }
     value = secure_getenv("VMT_ENGINE");
-    if (value && strcmp(value, "ptrace") != 0)
-        return vmti_fail(-EINVAL, "VMT_ENGINE is \"%s\": allowed is ptrace", value);
+    if (value && !vmti_engine_parse(value, &config->engine))
+        return vmti_fail(-EINVAL, "VMT_ENGINE is \"%s\": allowed are ptrace, dispatch and auto", value);
     return 0;
 }
 
@@ -133,7 +151,8 @@ int vmti_config_check(const vmt_config *config)
     if ((unsigned)config->scope >= SCOPES)
         return vmti_fail(-EINVAL, "vmt_config.scope is %d: allowed are VMT_SCOPE_HEAP, VMT_SCOPE_REGION and "
                                   "VMT_SCOPE_RANGES", (int)config->scope);
-    if (config->engine != VMT_ENGINE_PTRACE)
-        return vmti_fail(-EINVAL, "vmt_config.engine is %d: allowed is VMT_ENGINE_PTRACE", (int)config->engine);
+    if ((unsigned)config->engine >= ENGINES)
+        return vmti_fail(-EINVAL, "vmt_config.engine is %d: allowed are VMT_ENGINE_PTRACE, VMT_ENGINE_DISPATCH and "
+                                  "VMT_ENGINE_AUTO", (int)config->engine);
     return 0;
 }

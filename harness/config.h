@@ -23,6 +23,12 @@ static inline uint64_t vmti_window_floor(uint64_t threads)
     return threads * 4 > VMT_WINDOW_FLOOR ? threads * 4 : VMT_WINDOW_FLOOR;
 }
 
+/* "ptrace" and so on. */
+VMTI_HIDDEN const char *vmti_engine_name(vmt_engine engine);
+
+/* False if there is no such engine. */
+VMTI_HIDDEN bool vmti_engine_parse(const char *name, vmt_engine *engine);
+
 /* "heap" and so on. */
 VMTI_HIDDEN const char *vmti_scope_name(vmt_scope scope);
 

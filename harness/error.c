@@ -131,12 +131,25 @@ int vmti_fail_region(const struct vmti_region *r)
                          (unsigned long long)r->window, (unsigned long long)r->counts.threads_now,
                          (unsigned long long)vmti_window_floor(r->counts.threads_now));
     case VMTI_STEP_TASKS:
+        if (r->error == -EBUSY)
+            return vmti_fail(r->error, "cannot trace: another thread runs on its alternate signal stack and does not leave it; "
+                                       "begin the region when no signal handler runs");
         return vmti_fail(r->error, "cannot trace: the threads of this process could not be listed (%s); is /proc "
                                    "mounted?", why);
+    case VMTI_STEP_DISPATCH:
+        return vmti_fail(-ENOSYS, "cannot trace: the dispatch engine needs Syscall User Dispatch, and this kernel refuses it (%s); "
+                                  "Linux 5.11 or newer is required; use the engine ptrace", why);
+    case VMTI_STEP_ALTSTACK:
+        return vmti_fail(r->error, "vmt_begin: this thread runs on its alternate signal stack, where the dispatch engine cannot "
+                                   "begin; call it outside of signal handlers");
     case VMTI_STEP_KILLED:
         return vmti_fail(-EOWNERDEAD, "the region is not valid: the catcher (process %ld) died before the region's end; "
                                       "was it killed? Everything was opened and the program went on",
                          (long)r->catcher);
+    case VMTI_STEP_SECCOMP:
+        return vmti_fail(r->error, "the region is not valid: the program allows itself no system calls any more (seccomp's strict "
+                                   "mode), and the dispatch engine needs some; use the engine ptrace; everything was opened and "
+                                   "the program went on");
     case VMTI_STEP_TRACEME:
         return vmti_fail(r->error, "the region is not valid: the program asked for another tracer (PTRACE_TRACEME), and a "
                                    "process has one; everything was opened and the program went on");

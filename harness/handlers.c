@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <ucontext.h>
 
+#include "../catcher/dispatch.h"
 #include "os.h"
 #include "pagedir.h"
 #include "region.h"
@@ -20,8 +21,19 @@ static _Atomic(struct vmti_region *) watched;
 
 /* ------------------------------------------------------------------------------------------- actions */
 
+bool vmti_action_needs_change(const struct vmti_region *r, int signal, const struct vmti_sigaction *action)
+{
+    if (r->dispatched)
+        return vmti_dispatch_needs_change(signal, action);
+    return vmti_is_own_signal(signal) || (action->mask & VMTI_OWN_MASK);
+}
+
 void vmti_action_for_kernel(const struct vmti_region *r, int signal, struct vmti_sigaction *action)
 {
+    if (r->dispatched) {
+        vmti_dispatch_action(signal, action);
+        return;
+    }
     if (vmti_is_own_signal(signal)) {
         /* SA_NODEFER: else the kernel blocks it while the program's handler runs, which may use closed pages.
          * Without SA_RESETHAND: the net stays, and does what that says. */
@@ -36,10 +48,10 @@ void vmti_action_for_kernel(const struct vmti_region *r, int signal, struct vmti
     action->mask &= ~VMTI_OWN_MASK;
 }
 
-void vmti_action_for_program(const struct vmti_actions *set, int signal, struct vmti_sigaction *action)
+void vmti_action_for_program(const struct vmti_region *r, const struct vmti_actions *set, int signal, struct vmti_sigaction *action)
 {
     const struct vmti_sigaction *wanted = &set->of[signal - 1];
-    if (vmti_is_own_signal(signal))
+    if (vmti_is_own_signal(signal) || r->dispatched)
         *action = *wanted;
     else
         action->mask |= wanted->mask & VMTI_OWN_MASK;
@@ -124,11 +136,13 @@ void vmti_handlers_take(struct vmti_region *r)
         vmti_sys(SYS_rt_sigaction, signal, 0, &r->actions.of[signal - 1], sizeof r->actions.of->mask, 0, 0);
     atomic_store(&watched, r);
     /* Through libc once, which knows the restorer that the kernel wants. */
-    sigaction(SIGSEGV, &ours, NULL);
-    vmti_sys(SYS_rt_sigaction, SIGSEGV, 0, &r->net_action, sizeof r->net_action.mask, 0, 0);
+    if (!r->dispatched) {
+        sigaction(SIGSEGV, &ours, NULL);
+        vmti_sys(SYS_rt_sigaction, SIGSEGV, 0, &r->net_action, sizeof r->net_action.mask, 0, 0);
+    }
     for (int signal = 1; signal <= VMTI_SIGNALS; signal++) {
         struct vmti_sigaction action = r->actions.of[signal - 1];
-        if (!vmti_action_needs_change(signal, &action))
+        if (!vmti_action_needs_change(r, signal, &action))
             continue;
         vmti_action_for_kernel(r, signal, &action);
         vmti_sys(SYS_rt_sigaction, signal, &action, 0, sizeof action.mask, 0, 0);
@@ -139,10 +153,10 @@ void vmti_handlers_give_back(struct vmti_region *r)
 {
     for (int signal = 1; signal <= VMTI_SIGNALS; signal++) {
         struct vmti_sigaction action;
-        if (!vmti_action_needs_change(signal, &r->actions.of[signal - 1]) ||
+        if (!vmti_action_needs_change(r, signal, &r->actions.of[signal - 1]) ||
             vmti_sys(SYS_rt_sigaction, signal, 0, &action, sizeof action.mask, 0, 0))
             continue;
-        vmti_action_for_program(&r->actions, signal, &action);
+        vmti_action_for_program(r, &r->actions, signal, &action);
         vmti_sys(SYS_rt_sigaction, signal, &action, 0, sizeof action.mask, 0, 0);
     }
     atomic_store(&watched, NULL);

@@ -39,10 +39,7 @@ static inline int vmti_own_index(int signal)
 }
 
 /* Does the kernel have to be given something else than this action of the program's? */
-static inline bool vmti_action_needs_change(int signal, const struct vmti_sigaction *action)
-{
-    return vmti_is_own_signal(signal) || (action->mask & VMTI_OWN_MASK);
-}
+VMTI_HIDDEN bool vmti_action_needs_change(const struct vmti_region *r, int signal, const struct vmti_sigaction *action);
 
 static inline bool vmti_action_has_handler(const struct vmti_sigaction *action)
 {
@@ -61,7 +58,7 @@ static inline bool vmti_action_ignores(int signal, const struct vmti_sigaction *
 VMTI_HIDDEN void vmti_action_for_kernel(const struct vmti_region *r, int signal, struct vmti_sigaction *action);
 
 /* Makes of the kernel's action the one that was set in place of which it is: `set` are all that were. */
-VMTI_HIDDEN void vmti_action_for_program(const struct vmti_actions *set, int signal, struct vmti_sigaction *action);
+VMTI_HIDDEN void vmti_action_for_program(const struct vmti_region *r, const struct vmti_actions *set, int signal, struct vmti_sigaction *action);
 
 /* In P, before the catcher attaches, and after it has left. */
 VMTI_HIDDEN void vmti_handlers_take(struct vmti_region *r);

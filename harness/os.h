@@ -13,7 +13,7 @@
 #include <sys/types.h>
 #include <time.h>
 
-#include "arch_x86_64.h"
+#include "types.h"
 
 #define vmti_sys(nr, a, b, c, d, e, f)                                                                                 \
     vmti_syscall6((nr), (uint64_t)(a), (uint64_t)(b), (uint64_t)(c), (uint64_t)(d), (uint64_t)(e), (uint64_t)(f))
@@ -66,12 +66,18 @@ static inline long vmti_os_futex_wake(_Atomic uint32_t *word)
     return vmti_sys(SYS_futex, word, 1 /* FUTEX_WAKE */, INT32_MAX, 0, 0, 0);
 }
 
+/* The program has forbidden itself the processor's time stamp (prctl(2), PR_SET_TSC), and we run in its threads. */
+extern VMTI_HIDDEN bool vmti_os_no_time_stamp;
+
 /* Nanoseconds of a clock. clock_gettime is answered by the vDSO without a system call; it touches errno only on failure,
  * and with a valid clock and pointer it does not fail. */
 static inline uint64_t vmti_os_now(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(clock, &t);
+    if (vmti_unlikely(vmti_os_no_time_stamp))
+        vmti_sys(SYS_clock_gettime, clock, &t, 0, 0, 0, 0);
+    else
+        clock_gettime(clock, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 

@@ -85,13 +85,14 @@ static void read_library(long bytes, char *library, size_t room)
 
 /* The order in VMT_RUN, as cmd_run.c and follow_exec.c write it. */
 struct order {
-    char window[24], scope[16], writes[4], preload[24], follow[8], since[24], catcher[16], trace[4096];
+    char window[24], scope[16], engine[16], writes[4], preload[24], follow[8], since[24], catcher[16], trace[4096];
 };
 
 static bool read_order(const char *run, struct order *order)
 {
     const char *at = take(run + 2, "window", order->window, sizeof order->window);
     at = at ? take(at, "scope", order->scope, sizeof order->scope) : NULL;
+    at = at ? take(at, "engine", order->engine, sizeof order->engine) : NULL;
     at = at ? take(at, "writes", order->writes, sizeof order->writes) : NULL;
     at = at ? take(at, "preload", order->preload, sizeof order->preload) : NULL;
     at = at ? take(at, "follow", order->follow, sizeof order->follow) : NULL;
@@ -115,7 +116,8 @@ __attribute__((constructor)) static void start_whole_program(void)
     if (strncmp(run, "1;window=", 9) != 0) /* not from `vmtrace run` */
         return;
     memset(&config, 0, sizeof config);
-    if (!read_order(run, &order) || !vmti_scope_parse(order.scope, &config.scope))
+    if (!read_order(run, &order) || !vmti_scope_parse(order.scope, &config.scope) ||
+        !vmti_engine_parse(order.engine, &config.engine))
         give_up("VMT_RUN does not fit this libvmt; are command and library of one version?", run);
     config.size = sizeof config;
     config.window = strtoull(order.window, NULL, 10);

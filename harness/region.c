@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../catcher/catcher.h"
+#include "../catcher/dispatch.h"
 #include "arena.h"
 #include "config.h"
 #include "error.h"
@@ -148,7 +149,10 @@ static void free_region(struct vmti_region *r)
 /* Ends the open region and gives it back, with r->state telling how it ended. */
 static struct vmti_region *end_current(struct vmti_region *r)
 {
-    vmti_catcher_stop(r);
+    if (r->dispatched)
+        vmti_dispatch_stop(r);
+    else
+        vmti_catcher_stop(r);
     atomic_store(&current, NULL);
     return r;
 }
@@ -158,6 +162,28 @@ static bool under_valgrind(void)
 {
     const char *preload = secure_getenv("LD_PRELOAD");
     return preload && strstr(preload, "/vgpreload_");
+}
+
+/* Starts the engine; auto: the one that this process can have. 0, or a negative errno with its sentence. */
+static int start(struct vmti_region *r, vmt_engine engine)
+{
+    static bool without_ptrace; /* known, and said */
+    if (engine != VMT_ENGINE_DISPATCH && !without_ptrace) {
+        if (!vmti_catcher_start(r))
+            return 0;
+        int error = vmti_fail_region(r);
+        if (engine != VMT_ENGINE_AUTO || (r->error_step != VMTI_STEP_SEIZE && r->error_step != VMTI_STEP_CLONE))
+            return error;
+        const char *why = vmt_error_text(); /* and what to do, after a semicolon: that is done here */
+        dprintf(STDERR_FILENO, "vmt: %.*s; the dispatch engine is used instead\n", (int)strcspn(why, ";"), why);
+        without_ptrace = true;
+        vmti_following.config.engine = VMT_ENGINE_DISPATCH;
+    }
+    r->threads = r->thread_free = NULL;
+    r->counts = (struct vmti_counts){0};
+    r->error_step = VMTI_STEP_NONE;
+    r->dispatched = true;
+    return vmti_dispatch_start(r) < 0 ? vmti_fail_region(r) : 0;
 }
 
 static int begin_locked(const vmt_config *config, bool whole_program)
@@ -184,8 +210,8 @@ static int begin_locked(const vmt_config *config, bool whole_program)
     if (!r)
         return vmti_fail(-ENOMEM, "vmt_begin: no memory for a window of %llu pages", (unsigned long long)config->window);
     r->dropped_regions = dropped;
-    if (vmti_catcher_start(r) < 0) {
-        int error = vmti_fail_region(r);
+    int error = start(r, config->engine);
+    if (error) {
         free_region(r);
         return error;
     }
@@ -227,7 +253,7 @@ void vmti_region_begin_in_copy(void)
     r = new_region(&vmti_following.config, true, mappings_limit);
     if (!r)
         return;
-    if (vmti_catcher_start(r) < 0)
+    if (start(r, vmti_following.config.engine))
         free_region(r);
     else
         atomic_store(&current, r);

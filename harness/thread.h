@@ -32,6 +32,18 @@ struct vmti_signals {
 
 struct vmti_thread {
     pid_t tid;
+    struct vmti_frame *frame; /* of the handler of ours that it is in; NULL: at a ptrace stop */
+    struct vmti_own_stack *own; /* for our handlers */
+    struct vmti_stack stack; /* the alternate stack that the program believes to have set */
+    uint64_t clone_mask;    /* the blocked signals while it makes a child, for which all are blocked */
+    struct vmti_own_stack *child_own; /* of the child that it makes */
+    _Atomic uint32_t child_started; /* a child that shares the memory has taken what it needs of this one */
+    struct { uint64_t start, bytes, selector; bool on; } dispatch; /* that the program has set for itself (prctl(2)) */
+    struct vmti_sigaction scratch_action;
+    bool sealed_trace;      /* the trace ends with the call that it makes */
+    int moment_timer;       /* see storm.c */
+    bool holds_lock;        /* the dispatch engine's, from one stop to the next */
+    bool ending;            /* its last call has been let through */
     uint32_t index;         /* in the order seen, from 0 */
     bool in_call;           /* between the entry stop and the exit stop of a call */
     bool recorded;          /* its THREAD record is in the trace */

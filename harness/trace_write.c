@@ -100,6 +100,21 @@ static void chain(struct vmti_trace *trace, struct vmti_trace_block *block, uint
     trace->bytes += block->bytes;
 }
 
+/* The current block is full, or shall be. False: no memory. */
+static bool close_block(struct vmti_trace *trace)
+{
+    struct vmti_trace_block *block = trace->current, *next = new_block(trace);
+    if (!next)
+        return false;
+    next->first_touch = block->first_touch + block->touches;
+    chain(trace, block, VMTI_BLOCK_DATA);
+    trace->current = next;
+    trace->last_page = 0;
+    trace->last_thread = 0;
+    trace->last_flags = 0;
+    return true;
+}
+
 /* Where the next record, of at most `most` bytes, goes; NULL: the trace takes no more. Starts a new block, and with it
  * new delta bases, if this one is full: encode deltas only after this call. */
 static unsigned char *reserve(struct vmti_trace *trace, uint32_t most)
@@ -108,15 +123,9 @@ static unsigned char *reserve(struct vmti_trace *trace, uint32_t most)
     if (vmti_unlikely(!block || trace->error))
         return NULL;
     if (vmti_unlikely(most > VMTI_TRACE_BLOCK_BYTES - block->bytes)) {
-        struct vmti_trace_block *next = new_block(trace);
-        if (!next)
+        if (!close_block(trace))
             return NULL;
-        next->first_touch = block->first_touch + block->touches;
-        chain(trace, block, VMTI_BLOCK_DATA);
-        trace->current = block = next;
-        trace->last_page = 0;
-        trace->last_thread = 0;
-        trace->last_flags = 0;
+        block = trace->current;
     }
     return block->data + block->bytes;
 }
@@ -133,11 +142,11 @@ static void commit(struct vmti_trace *trace, const unsigned char *end)
 /* ------------------------------------------------------------------------------------------- output */
 
 /* 0 or negative errno. */
-static int write_all(int fd, const void *data, size_t bytes)
+static int write_all(const struct vmti_trace *trace, const void *data, size_t bytes)
 {
     const unsigned char *at = data;
     while (bytes) {
-        long n = vmti_sys(SYS_write, fd, at, bytes, 0, 0, 0);
+        long n = vmti_trace_write_bytes(trace, at, bytes);
         if (n == -EINTR)
             continue;
         if (n < 0)
@@ -152,7 +161,7 @@ static int write_all(int fd, const void *data, size_t bytes)
 
 static void write_block(struct vmti_trace *trace, const struct vmti_trace_block *block)
 {
-    int error = write_all(trace->fd, block->data, block->bytes);
+    int error = write_all(trace, block->data, block->bytes);
     if (error) {
         fail(trace, error);
         return;
@@ -166,8 +175,13 @@ static void write_block(struct vmti_trace *trace, const struct vmti_trace_block 
 void vmti_trace_flush(struct vmti_region *r)
 {
     struct vmti_trace *trace = &r->trace;
-    if (trace->fd < 0)
+    if (trace->fd == VMTI_TRACE_IN_MEMORY || trace->sealed || !trace->first_full)
         return;
+    int error = trace->error ? 0 : vmti_trace_open_file(trace);
+    if (error == -EMFILE || error == -ENFILE)
+        return; /* next time, or the time after that */
+    if (error)
+        fail(trace, error);
     while (trace->first_full) {
         struct vmti_trace_block *block = trace->first_full;
         if (!trace->error)
@@ -177,6 +191,7 @@ void vmti_trace_flush(struct vmti_region *r)
         trace->free = block;
     }
     trace->last_full = NULL;
+    vmti_trace_close_file(trace);
 }
 
 /* ------------------------------------------------------------------------------------------- start and end */
@@ -187,7 +202,7 @@ int vmti_trace_start(struct vmti_region *r, int fd, const char *command, size_t 
     struct vmti_trace *trace = &r->trace;
     memset(trace, 0, sizeof *trace);
     trace->arena = &r->arena;
-    trace->fd = fd < 0 ? -1 : fd;
+    trace->fd = fd < 0 ? VMTI_TRACE_IN_MEMORY : fd;
     trace->start_ns = now_ns;
 
     size_t end = sizeof(struct vmti_trace_header) + command_bytes; /* of what is checked, before its padding */
@@ -205,7 +220,7 @@ int vmti_trace_start(struct vmti_region *r, int fd, const char *command, size_t 
         .window = r->window,
         .start_realtime_ns = realtime_ns,
         .pid = (uint32_t)r->pid,
-        .engine = VMT_ENGINE_PTRACE,
+        .engine = r->dispatched ? VMT_ENGINE_DISPATCH : VMT_ENGINE_PTRACE,
         .time_unit_ns = VMTI_TRACE_TIME_UNIT,
         .command_bytes = (uint32_t)command_bytes,
     };
@@ -221,35 +236,82 @@ int vmti_trace_start(struct vmti_region *r, int fd, const char *command, size_t 
     trace->header_bytes = header.header_bytes;
 
     if (trace->fd >= 0)
-        fail(trace, write_all(trace->fd, bytes, header.header_bytes));
+        fail(trace, write_all(trace, bytes, header.header_bytes));
     trace->written = header.header_bytes;
     if (!trace->error)
         trace->current = new_block(trace);
     return trace->error;
 }
 
+/* The last block of a file, made apart from the others. */
+struct last_block {
+    struct vmti_trace_block_header header;
+    struct vmti_trace_trailer trailer;
+};
+
+static struct last_block make_last(const struct vmti_trace *trace, const struct vmti_trace_trailer *trailer)
+{
+    return (struct last_block){{.magic = VMTI_TRACE_BLOCK_MAGIC,
+                                .payload_bytes = sizeof *trailer,
+                                .type = VMTI_BLOCK_TRAILER,
+                                .time = trace->last_time},
+                               *trailer};
+}
+
+/* Puts it at `at`, where the file ends then. */
+static bool put_last(struct vmti_trace *trace, struct last_block *last, uint64_t at, uint64_t first_touch)
+{
+    last->header.first_touch = first_touch;
+    last->header.checksum = 0;
+    last->header.checksum = XXH3_64bits(last, sizeof *last);
+    return !vmti_sys(SYS_ftruncate, trace->fd, at, 0, 0, 0, 0) &&
+           vmti_sys(SYS_lseek, trace->fd, at, 0 /* SEEK_SET */, 0, 0, 0) == (long)at &&
+           !write_all(trace, last, sizeof *last);
+}
+
 /* The file takes no more: a trailer that says so follows the last whole block; what was written of the next one gives the
  * room. If that was nothing, it takes the place of the last block, where a smaller file can help. */
 static void put_error(struct vmti_trace *trace, const struct vmti_trace_trailer *trailer)
 {
-    struct {
-        struct vmti_trace_block_header header;
-        struct vmti_trace_trailer trailer;
-    } last = {{.magic = VMTI_TRACE_BLOCK_MAGIC, .payload_bytes = sizeof *trailer, .type = VMTI_BLOCK_TRAILER}, *trailer};
+    struct last_block last = make_last(trace, trailer);
+    if (vmti_trace_open_file(trace))
+        return;
     last.trailer.end = VMTI_END_UNWRITTEN;
     last.trailer.end_code = trace->error;
-    last.header.time = trace->last_time;
     bool no_room = trace->error == -ENOSPC || trace->error == -EDQUOT || trace->error == -EFBIG;
     for (unsigned try = 0; try < (no_room ? 2 : 1); try++) {
-        uint64_t at = trace->written - (try ? trace->last_written : 0);
-        last.header.first_touch = trace->written_touches - (try ? trace->last_touches : 0);
-        last.header.checksum = 0;
-        last.header.checksum = XXH3_64bits(&last, sizeof last);
-        if (!vmti_sys(SYS_ftruncate, trace->fd, at, 0, 0, 0, 0) &&
-            vmti_sys(SYS_lseek, trace->fd, at, 0 /* SEEK_SET */, 0, 0, 0) == (long)at &&
-            !write_all(trace->fd, &last, sizeof last))
+        if (put_last(trace, &last, trace->written - (try ? trace->last_written : 0),
+                     trace->written_touches - (try ? trace->last_touches : 0)))
             return;
     }
+}
+
+void vmti_trace_seal(struct vmti_region *r, const struct vmti_trace_trailer *trailer)
+{
+    struct vmti_trace *trace = &r->trace;
+    if (trace->fd == VMTI_TRACE_IN_MEMORY || trace->error || !trace->current)
+        return;
+    if (trace->current->records)
+        close_block(trace);
+    vmti_trace_flush(r);
+    if (trace->error || trace->first_full || vmti_trace_open_file(trace))
+        return;
+    struct last_block last = make_last(trace, trailer);
+    trace->sealed = true;
+    put_last(trace, &last, trace->written, trace->written_touches);
+    vmti_trace_close_file(trace);
+}
+
+void vmti_trace_unseal(struct vmti_region *r)
+{
+    struct vmti_trace *trace = &r->trace;
+    if (!trace->sealed)
+        return;
+    trace->sealed = false;
+    if (vmti_trace_open_file(trace) || vmti_sys(SYS_ftruncate, trace->fd, trace->written, 0, 0, 0, 0) ||
+        vmti_sys(SYS_lseek, trace->fd, trace->written, 0 /* SEEK_SET */, 0, 0, 0) < 0)
+        fail(trace, -EIO);
+    vmti_trace_close_file(trace);
 }
 
 int vmti_trace_finish(struct vmti_region *r, const struct vmti_trace_trailer *trailer)
@@ -266,7 +328,7 @@ int vmti_trace_finish(struct vmti_region *r, const struct vmti_trace_trailer *tr
     }
     trace->current = NULL; /* nothing follows the trailer */
     vmti_trace_flush(r);
-    if (trace->error && trace->fd >= 0 && trace->written)
+    if (trace->error && trace->fd != VMTI_TRACE_IN_MEMORY && trace->written)
         put_error(trace, trailer);
     return trace->error;
 }

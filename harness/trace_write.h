@@ -22,6 +22,26 @@ VMTI_HIDDEN void vmti_trace_put_module(struct vmti_region *r, uint64_t start, ui
 /* Writes the full blocks to the file; nothing to do where the trace is in memory. Not on the fault path. */
 VMTI_HIDDEN void vmti_trace_flush(struct vmti_region *r);
 
+/* trace_file.c; the first two have nothing to do unless the file is in its care. */
+
+/* Opens it for the next write. 0 or negative errno. */
+VMTI_HIDDEN int vmti_trace_open_file(struct vmti_trace *trace);
+VMTI_HIDDEN void vmti_trace_close_file(struct vmti_trace *trace);
+/* write(2). */
+VMTI_HIDDEN long vmti_trace_write_bytes(const struct vmti_trace *trace, const void *data, size_t bytes);
+/* Its descriptor is in the program's table: from now on it is in that file's care. 0 or negative errno. */
+VMTI_HIDDEN int vmti_trace_share_file(struct vmti_region *r);
+/* Keeps it open from now on: the program is about to lose its name or the right to open it. */
+VMTI_HIDDEN void vmti_trace_keep_open(struct vmti_trace *trace);
+/* Moves the descriptor to a number from `least` on. */
+VMTI_HIDDEN void vmti_trace_move_file(struct vmti_trace *trace, int least);
+/* The trace is complete, or this process does not write it. */
+VMTI_HIDDEN void vmti_trace_let_file_go(struct vmti_trace *trace);
+
+/* Ends the trace's file for now, before what may end the process, and takes that back. Nothing is written in between. */
+VMTI_HIDDEN void vmti_trace_seal(struct vmti_region *r, const struct vmti_trace_trailer *trailer);
+VMTI_HIDDEN void vmti_trace_unseal(struct vmti_region *r);
+
 /* Ends the trace with a trailer. Returns the first error of the trace. */
 VMTI_HIDDEN int vmti_trace_finish(struct vmti_region *r, const struct vmti_trace_trailer *trailer);
 

@@ -120,13 +120,21 @@ struct vmti_thread; /* thread.h: needs uthash */
 
 struct vmti_trace_block;
 
+/* vmti_trace.fd, where it is no descriptor */
+enum { VMTI_TRACE_IN_MEMORY = -1, VMTI_TRACE_CLOSED = -2 };
+
 struct vmti_trace {
     struct vmti_arena *arena;
     struct vmti_trace_block *current;     /* being filled */
     struct vmti_trace_block *first_full;  /* full blocks in order: to be written, or kept in memory */
     struct vmti_trace_block *last_full;
     struct vmti_trace_block *free;        /* written and reusable */
-    int fd;                               /* -1: the trace stays in memory */
+    int fd;                               /* or VMTI_TRACE_IN_MEMORY, VMTI_TRACE_CLOSED */
+    const char *path;                     /* in trace_file.c's care: the file's absolute name; else NULL */
+    void *hold;                           /* ... a mapping of it */
+    uint64_t device, inode;               /* ... what it is */
+    bool keep_open;                       /* ... by its name it may not be found again */
+    bool sealed;                          /* there is a trailer for now: nothing is written */
     int error;                            /* negative errno of the first failed write; nothing is written after it */
     uint64_t written, written_touches;    /* bytes of the file, header and whole blocks; touches in these */
     uint64_t last_written, last_touches;  /* ... of the last of them alone */
@@ -169,6 +177,13 @@ struct vmti_actions {
     uint32_t users; /* threads that have them */
 };
 
+/* The alternate stack that the program believes to have set; flags as in stack_t. */
+struct vmti_stack {
+    uintptr_t start;
+    size_t bytes;
+    int flags;
+};
+
 /* vmti_region.state; P is the traced process. */
 enum {
     VMTI_STARTING = 0, /* the catcher has been cloned */
@@ -201,6 +216,7 @@ struct vmti_region {
     uint64_t window;
     vmt_scope scope;
     bool track_writes;
+    bool dispatched;        /* by the dispatch engine */
     bool this_thread_alone; /* only begin_tid's touches count */
     bool whole_program;     /* `vmtrace run` */
     bool followed;          /* ... --follow: of a process or program that came after the first */
@@ -262,7 +278,10 @@ enum vmti_step {
     VMTI_STEP_WINDOW,   /* the window is too large for the mappings that exist */
     VMTI_STEP_THREADS,  /* the window is too small for the threads that exist */
     VMTI_STEP_TASKS,
+    VMTI_STEP_DISPATCH, /* Syscall User Dispatch was refused */
+    VMTI_STEP_ALTSTACK, /* the thread runs on its alternate signal stack */
     VMTI_STEP_KILLED,
+    VMTI_STEP_SECCOMP,  /* the program forbids the engine's system calls */
     VMTI_STEP_TRACEME,  /* the program asked its parent to trace it */
 };
 

@@ -51,7 +51,9 @@ typedef enum vmt_threads {
 
 /* What stops the program at its faults and system calls. */
 typedef enum vmt_engine {
-    VMT_ENGINE_PTRACE = 0, /* the catcher, a helper process that ptraces this one (default) */
+    VMT_ENGINE_PTRACE = 0,   /* the catcher, a helper process that ptraces this one (default) */
+    VMT_ENGINE_DISPATCH = 1, /* each thread stops itself, by signals and Syscall User Dispatch: no helper, no ptrace; Linux 5.11 */
+    VMT_ENGINE_AUTO = 2,     /* ptrace, or where that is denied dispatch, with one line on standard error */
 } vmt_engine;
 
 /* The default of vmt_config.window, in pages. */
@@ -69,7 +71,7 @@ typedef struct vmt_config {
     vmt_scope scope;        /* VMT_SCOPE: heap, region or ranges */
     const char *trace_path; /* VMT_TRACENAME: the trace file; NULL or "": the trace stays in memory */
     bool track_writes;      /* VMT_WRITES: 1 tells pages written from pages read, at one more fault a page written */
-    vmt_engine engine;      /* VMT_ENGINE: ptrace */
+    vmt_engine engine;      /* VMT_ENGINE: ptrace, dispatch or auto */
     vmt_threads threads;    /* VMT_THREADS: all or this; `vmtrace run` traces all */
 } vmt_config;
 

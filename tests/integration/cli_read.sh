@@ -20,7 +20,7 @@ report = json.load(open("json"))
 documented = {
     "touches": int, "program_touches": int, "syscall_touches": int, "footprint_pages": int, "pages_written": int,
     "evictions": int, "drops": int, "upgrades": int, "window_pages": int, "window_raised_to": int,
-    "page_size": int, "scope": str,
+    "page_size": int, "scope": str, "engine": str,
     "track_writes": bool, "peak_open_pages": int, "threads": int, "threads_counted": str, "threads_detail": list, "syscalls": int,
     "syscalls_walked": int, "over_window_calls": int, "unknown_calls": int, "left_open_pages": int, "refused_calls": int, "complete": bool,
     "incomplete_reason": type(None), "end": str, "end_code": int, "command": list, "start_time": str,
@@ -224,7 +224,7 @@ for command in run report dump syscalls; do
     awk 'length > 120 { exit 1 }' out || fail "$what: lines are too long"
 done
 run "$vmtrace" run --help
-for option in -n -o --scope --writes -q VMT_SIZE VMT_TRACENAME VMT_SCOPE VMT_WRITES; do
+for option in -n -o --scope --engine --writes -q VMT_SIZE VMT_TRACENAME VMT_SCOPE VMT_ENGINE VMT_WRITES; do
     grep -q -e "$option" out || fail "run --help: no $option"
 done
 
