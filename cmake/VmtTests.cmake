@@ -4,13 +4,28 @@
 
 set(VMTI_TEST_SECONDS 120) # longer is a hang
 
-function(vmti_register_test name folder label)
-    add_test(NAME ${folder}.${name} COMMAND ${name})
-    set_tests_properties(${folder}.${name} PROPERTIES
-        LABELS ${label}
-        SKIP_RETURN_CODE 77
-        TIMEOUT ${VMTI_TEST_SECONDS}
-        ENVIRONMENT "VMTRACE=$<TARGET_FILE:vmtrace>;VMT_LIBRARY=$<TARGET_FILE:vmt>")
+# vmti_add_test(<name> COMMAND <command>... LABELS <label>... [TIMEOUT <seconds>] [BOTH_ENGINES]): with both, there is a second
+# test, <name>.dispatch, with the label dispatch, in which that engine is the default.
+function(vmti_add_test name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "BOTH_ENGINES" "TIMEOUT" "COMMAND;LABELS")
+    if(NOT arg_TIMEOUT)
+        set(arg_TIMEOUT ${VMTI_TEST_SECONDS})
+    endif()
+    set(environment "VMTRACE=$<TARGET_FILE:vmtrace>" "VMT_LIBRARY=$<TARGET_FILE:vmt>")
+    set(tests ${name})
+    if(arg_BOTH_ENGINES)
+        list(APPEND tests ${name}.dispatch)
+    endif()
+    foreach(test IN LISTS tests)
+        add_test(NAME ${test} COMMAND ${arg_COMMAND})
+        set_tests_properties(${test} PROPERTIES
+            LABELS "${arg_LABELS}"
+            SKIP_RETURN_CODE 77
+            TIMEOUT ${arg_TIMEOUT}
+            ENVIRONMENT "${environment}")
+        list(APPEND arg_LABELS dispatch)
+        list(APPEND environment VMT_ENGINE=dispatch)
+    endforeach()
 endfunction()
 
 # Builds all unit tests and nothing that they do not need.
@@ -25,13 +40,17 @@ function(vmti_add_unit_test name)
     vmti_harness_defaults(${name})
     target_link_libraries(${name} PRIVATE $<$<NOT:$<BOOL:${arg_FILES}>>:vmti_internal> vmti_cmocka ${CMAKE_DL_LIBS})
     add_dependencies(unit_tests ${name})
-    vmti_register_test(${name} unit unit)
+    vmti_add_test(unit.${name} COMMAND ${name} LABELS unit)
 endfunction()
 
-# vmti_add_integration_test(<name> [SOURCES <file>...] [LINK <library>...] [LABEL <label>]): tests/integration/<name>.c
-# with cmocka on libvmt, or on other libraries.
+# vmti_add_integration_test(<name> [SOURCES <file>...] [LINK <library>...] [LABEL <label>] [TIMEOUT <seconds>] [ONE_ENGINE]):
+# tests/integration/<name>.c with cmocka on libvmt, or on other libraries.
 function(vmti_add_integration_test name)
-    cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL" "SOURCES;LINK")
+    cmake_parse_arguments(PARSE_ARGV 1 arg "ONE_ENGINE" "LABEL;TIMEOUT" "SOURCES;LINK")
+    set(engines BOTH_ENGINES)
+    if(arg_ONE_ENGINE)
+        set(engines)
+    endif()
     if(NOT arg_SOURCES)
         set(arg_SOURCES integration/${name}.c)
     endif()
@@ -45,7 +64,7 @@ function(vmti_add_integration_test name)
     vmti_target_defaults(${name})
     # libvmt comes first: its malloc family must be found before any other.
     target_link_libraries(${name} PRIVATE ${arg_LINK} vmti_cmocka Threads::Threads)
-    vmti_register_test(${name} integration ${arg_LABEL})
+    vmti_add_test(integration.${name} COMMAND ${name} LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} ${engines})
 endfunction()
 
 # vmti_add_traced_program(<name> [LINK <library>...]): tests/programs/<name>.c, a small program for tests to trace.

@@ -16,7 +16,9 @@ library=${VMT_LIBRARY:?}
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/vmt-allocators.XXXXXX") || exit 2
 trap 'rm -rf "$work"' EXIT
+engine=${VMT_ENGINE-}
 unset "${!VMT_@}" LD_PRELOAD
+export VMT_ENGINE=${engine:-ptrace}
 export LC_ALL=C
 
 # The names that the package gave the library over time.

@@ -19,7 +19,9 @@ window=$3
 runs=${4:-2}
 seconds=60 # more is a hang
 
+engine=${VMT_ENGINE-}
 unset "${!VMT_@}"
+export VMT_ENGINE=${engine:-ptrace}
 export LC_ALL=C TZ=UTC
 work=$(mktemp -d "${TMPDIR:-/tmp}/vmtrace-behave.XXXXXX") || exit 2
 trap 'rm -rf "$work"' EXIT
@@ -64,6 +66,8 @@ for case in ${BEHAVE_CASE:-$cases}; do
             failed=1
             break
         }
+        # Who traces itself cannot say that it was killed, nor trace on where it has forbidden itself nearly all calls.
+        [ "$VMT_ENGINE" = dispatch ] && case $case in processor|killed_by_filter|strict*) continue ;; esac
         "$vmtrace" report --json "$work/trace" | tr -d ' \t\n' | grep -q '"complete":true' || {
             echo "FAIL: $case: the trace is not complete"
             failed=1

@@ -81,6 +81,20 @@ for setting in VMT_SCOPE=heaps VMT_WRITES=yes VMT_ENGINE=magic; do
     says "${setting%=*} is \"${setting#*=}\""
 done
 
+what='--engine'
+run "$vmtrace" run --engine rr -- true
+status 125
+says '"rr"'
+says 'ptrace, dispatch and auto'
+for engine in ptrace dispatch; do
+    run "$vmtrace" run -q --engine $engine -o trace -- sh -c :
+    silent
+    json trace "r['complete'] and r['engine'] == '$engine'"
+done
+run "$vmtrace" run -q --engine auto -o trace -- sh -c :
+silent
+json trace "r['complete'] and r['engine'] == 'ptrace'"
+
 what='--scope'
 run "$vmtrace" run --scope heaps -- true
 status 125

@@ -10,7 +10,9 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/vmt-cli.XXXXXX") || exit 2
 trap 'rm -rf "$work"' EXIT
 trap 'exit 143' TERM HUP INT
 cd "$work" || exit 2
+engine=${VMT_ENGINE-}
 unset "${!VMT_@}" LD_PRELOAD
+export VMT_ENGINE=${engine:-ptrace}
 export LC_ALL=C
 
 failed=0

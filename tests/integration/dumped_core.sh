@@ -16,7 +16,9 @@ vmtrace=$(realpath "$VMTRACE")
 command -v gdb >/dev/null || { echo "SKIP: gdb is not installed"; exit 77; }
 ulimit -c unlimited 2>/dev/null || { echo "SKIP: the limit of core files cannot be raised"; exit 77; }
 
+engine=${VMT_ENGINE-}
 unset "${!VMT_@}"
+export VMT_ENGINE=${engine:-ptrace}
 work=$(mktemp -d "${TMPDIR:-/tmp}/vmtrace-core.XXXXXX") || exit 2
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT

@@ -7,7 +7,9 @@ set -u
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/vmt-left.XXXXXX") || exit 2
 trap 'rm -rf "$work"' EXIT
+engine=${VMT_ENGINE-}
 unset "${!VMT_@}" "${!CMOCKA_@}"
+export VMT_ENGINE=${engine:-ptrace}
 
 failed=0
 fail() {

@@ -47,6 +47,10 @@ grep -q 'vmtrace run' "$folder/commands" || fail "the README shows no vmtrace ru
 PATH=$build/bin:$PATH sh -eu "$folder/commands" >"$folder/out" || fail "a command of the README failed"
 [ "$("$build/bin/vmtrace" dump --format=hex "$folder/sqlite3.vmt" | wc -l)" -gt 100 ] || fail "the trace is empty"
 
+block sh '## Two engines' >"$folder/commands"
+grep -q 'engine=dispatch' "$folder/commands" || fail "the README shows no dispatch engine"
+PATH=$build/bin:$PATH sh -eu "$folder/commands" >"$folder/out" || fail "a command of the README failed"
+
 # Every option of the table is one that vmt_config_init reads.
 for variable in $(grep -o '`VMT_[A-Z]*`' README.md | tr -d '`' | sort -u); do
     grep -q "\"$variable\"" harness/config.c || fail "README names $variable, which nothing reads"

@@ -64,7 +64,9 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 export TMPDIR=$work LC_ALL=C
+engine=${VMT_ENGINE-}
 unset "${!VMT_@}"
+export VMT_ENGINE=${engine:-ptrace}
 
 # run NAME COMMAND...: its streams and its status go to $work/NAME.*
 run() {

@@ -40,7 +40,7 @@ stress-ng --stressors | tr ' ' '\n' | grep -q -x -e "$name" ||
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/vmt-stress.XXXXXX") || exit 2
 export VMT_STRESS_WORK=$work LC_ALL=C TMPDIR=$work
-unset LD_PRELOAD "${!VMT_SIZE@}" "${!VMT_SCOPE@}" "${!VMT_WRITES@}" "${!VMT_TRACENAME@}" "${!VMT_ENGINE@}"
+unset LD_PRELOAD "${!VMT_SIZE@}" "${!VMT_SCOPE@}" "${!VMT_WRITES@}" "${!VMT_TRACENAME@}"
 
 # The processes that have the name of this folder in their environment, if only in the path of their trace. This script
 # itself got it there only later, so it is not one of them.

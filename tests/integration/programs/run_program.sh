@@ -32,7 +32,9 @@ place=$work/place # both runs take place here: the path may appear in what a pro
 
 export LC_ALL=C TZ=UTC HOME=$work/home
 unset PYTHONPATH PYTHONHOME PERL5LIB PERL5OPT GREP_OPTIONS BASH_ENV ENV CDPATH
+engine=${VMT_ENGINE-}
 unset "${!GIT_@}" "${!VMT_@}"
+export VMT_ENGINE=${engine:-ptrace}
 
 # need PROGRAMS...: ends with 77 if one is not installed.
 need() {
