@@ -137,14 +137,6 @@ static uintptr_t places(const struct vmti_frame *frame, const struct vmti_sigact
     return ((*state - sizeof(struct kernel_frame)) & ~(uintptr_t)15) - sizeof(uint64_t);
 }
 
-uintptr_t vmti_frame_room(const struct vmti_frame *frame, const struct vmti_sigaction *action, const struct vmti_stack *stack,
-                          uintptr_t *end)
-{
-    uintptr_t start = places(frame, action, stack, end);
-    *end += state_bytes((void *)(uintptr_t)context_of(frame)->fpstate);
-    return start;
-}
-
 /* The process's own number does not do: its first thread may have ended. */
 static long own_tid(void)
 {

@@ -39,11 +39,9 @@ VMTI_HIDDEN long vmti_frame_set_siginfo(struct vmti_frame *frame, const siginfo_
 
 /*
  * Has the thread go on in the program's handler, as the kernel would have: the frame is written again where the program
- * expects it, with the mask that the program believes in, and is what the handler's return goes back to. `needs` says first
- * where it will be written. False: it cannot be written there.
+ * expects it, with the mask that the program believes in, and is what the handler's return goes back to. False: it cannot be
+ * written there.
  */
-VMTI_HIDDEN uintptr_t vmti_frame_room(const struct vmti_frame *frame, const struct vmti_sigaction *action,
-                                      const struct vmti_stack *stack, uintptr_t *end);
 VMTI_HIDDEN bool vmti_frame_push(struct vmti_frame *frame, const struct vmti_sigaction *action, struct vmti_stack *stack,
                                  uint64_t shown_mask, uint64_t handler_mask);
 

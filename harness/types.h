@@ -221,12 +221,11 @@ struct vmti_region {
     bool whole_program;     /* `vmtrace run` */
     bool followed;          /* ... --follow: of a process or program that came after the first */
     char *trace_path;       /* NULL: in memory */
-    bool trace_keeps;       /* the file is kept open and locked until the catcher is gone */
 
     /* P */
     pid_t pid;              /* of the traced process */
     pid_t begin_tid;
-    pid_t catcher;          /* pid of the helper */
+    pid_t catcher;          /* pid of the helper; dispatch: of the thread that stopped last */
     unsigned cpu;           /* on which the beginning thread ran */
     struct vmti_actions actions; /* of P */
     struct vmti_kept kept[VMTI_OWN_SIGNALS];  /* sent to P, and blocked by all of its threads */
@@ -263,8 +262,6 @@ struct vmti_region {
     struct vmti_ring_buffers *ring_buffers;
     struct vmti_trace trace;
     uint64_t dropped_regions;
-    void *catcher_stack;
-    void *private_; /* of the catcher */
 };
 
 /* What failed, for the sentences in error.c. */
