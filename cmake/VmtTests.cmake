@@ -20,6 +20,7 @@ function(vmti_add_test name)
         add_test(NAME ${test} COMMAND ${arg_COMMAND})
         set_tests_properties(${test} PROPERTIES
             LABELS "${arg_LABELS}"
+            RESOURCE_LOCK ${name} # its ports, say
             SKIP_RETURN_CODE 77
             TIMEOUT ${arg_TIMEOUT}
             ENVIRONMENT "${environment}")
