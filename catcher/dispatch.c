@@ -20,7 +20,7 @@ struct vmti_catcher vmti_engine;
 
 /* ------------------------------------------------------------------------------------------- the lock */
 
-/* Held in handlers only, where nothing interrupts: 0 free, 1 held, 2 held and waited for. */
+/* Held in handlers, where nothing interrupts, and over a fork (make_clone()): 0 free, 1 held, 2 held and waited for. */
 static _Atomic uint32_t held;
 
 void vmti_engine_lock(void)
@@ -99,16 +99,13 @@ static bool ends_process(int signal)
 static void deliver_default(struct vmti_thread *t, struct vmti_frame *frame, int signal)
 {
     struct vmti_sigaction none = {.handler = (uint64_t)SIG_DFL};
-    uint64_t mask;
     if (ends_process(signal) && !t->other_process)
         vmti_engine_finish_trace(VMTI_END_SIGNAL, signal);
     vmti_sys(SYS_rt_sigaction, signal, &none, 0, sizeof none.mask, 0, 0);
     if (signal != frame->signal ||
         vmti_sys(SYS_rt_tgsigqueueinfo, vmti_engine.r->pid, t->tid, signal, frame->info, 0, 0))
         vmti_sys(SYS_tkill, t->tid, signal, 0, 0, 0, 0); /* also where the kernel does not take its own siginfo from us */
-    vmti_frame_get_mask(frame, &mask);
-    mask &= ~vmti_signal_bit(signal);
-    vmti_frame_set_mask(frame, &mask);
+    vmti_change_mask(t, 0, vmti_signal_bit(signal));
 }
 
 static bool push(struct vmti_thread *t, struct vmti_frame *frame, int signal)

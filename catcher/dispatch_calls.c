@@ -19,13 +19,13 @@
 #include "../harness/wrap.h"
 
 enum { SYS_CLONE3 = 435 }; /* Linux 5.3; older headers lack it */
-bool vmti_os_no_time_stamp;
-
 enum { ERESTARTSYS = 512 }; /* include/linux/errno.h */
 
 #ifndef CLONE_CLEAR_SIGHAND
 #define CLONE_CLEAR_SIGHAND 0x100000000ull
 #endif
+
+bool vmti_os_no_time_stamp;
 
 /* ------------------------------------------------------------------------------------------- through the gate */
 
@@ -319,10 +319,8 @@ static void make_clone(struct vmti_thread *t, struct vmti_frame *frame)
             }
             vmti_frame_set_arg(frame, 0, (uint64_t)args);
         }
-    } else if (shares) { /* vfork */
-        /* The child has the parent's stack: what is the parent's there is not in use while it waits. */
-        child_sp = regs.rsp;
     }
+    /* A vfork's child has the parent's stack: what is the parent's there is not in use while it waits. */
     own->parent = t;
     own->child_sp = child_sp;
     t->child_own = own;

@@ -79,8 +79,6 @@ static inline uintptr_t vmti_own_stack_top(const struct vmti_own_stack *own)
     return (uintptr_t)own + VMTI_OWN_STACK_BYTES - 64;
 }
 
-VMTI_HIDDEN pid_t vmti_own_tid(void);
-
 /* The thread that runs, in the handler that `frame` is of, is traced from now on. parent: it is a new child, for which that one
  * has taken `own`. Returns it, with its selector off; NULL: no memory, and the region is lost. */
 VMTI_HIDDEN struct vmti_thread *vmti_engine_adopt(struct vmti_frame *frame, struct vmti_own_stack *own, const struct vmti_thread *parent);

@@ -16,11 +16,6 @@
 #include "../harness/window.h"
 #include "proc.h"
 
-pid_t vmti_own_tid(void)
-{
-    return (pid_t)vmti_sys(SYS_gettid, 0, 0, 0, 0, 0, 0);
-}
-
 static bool is_gone(pid_t tid)
 {
     return vmti_sys(SYS_kill, tid, 0, 0, 0, 0, 0) == -ESRCH;
@@ -207,29 +202,26 @@ static bool is_on_altstack(const ucontext_t *context)
     return !(context->uc_stack.ss_flags & SS_DISABLE) && sp > start && sp - start <= context->uc_stack.ss_size;
 }
 
-/* Both return the thread if it is traced from now on. */
+/* The thread, if it is traced from now on. */
 static struct vmti_thread *arm(struct vmti_frame *frame)
 {
     struct vmti_thread *t;
-    uint64_t mask;
     if (is_on_altstack(frame->context) || !(t = vmti_engine_adopt(frame, NULL, NULL)))
         return NULL;
-    vmti_frame_get_mask(frame, &mask);
-    t->signals.blocked = mask & VMTI_OWN_MASK;
-    mask &= ~VMTI_OWN_MASK;
-    vmti_frame_set_mask(frame, &mask);
+    t->frame = frame;
+    vmti_signals_take_mask(t);
+    t->frame = NULL;
     vmti_context_rerun((ucontext_t *)frame->context, -EINTR, -1);
     return t;
 }
 
-static struct vmti_thread *disarm(struct vmti_thread *t, struct vmti_frame *frame)
+static void disarm(struct vmti_thread *t, struct vmti_frame *frame)
 {
     vmti_engine_begin_stop(t, frame);
     vmti_engine_leave_gate(t, frame);
     vmti_undo_interruption(t);
     vmti_engine_let_go(t, frame);
     t->frame = NULL;
-    return NULL;
 }
 
 static void handle_telling(int signal, siginfo_t *info, void *context)
@@ -248,10 +240,12 @@ static void handle_telling(int signal, siginfo_t *info, void *context)
     struct vmti_thread *traced = t;
     struct vmti_frame frame = {.signal = signal, .info = info, .context = context, .call = -1};
     vmti_engine_lock();
-    if (telling.arm && !t)
+    if (telling.arm && !t) {
         traced = arm(&frame);
-    else if (!telling.arm && t)
-        traced = disarm(t, &frame);
+    } else if (!telling.arm && t) {
+        disarm(t, &frame);
+        traced = NULL;
+    }
     vmti_engine_unlock();
     atomic_fetch_add(&telling.answers, 1);
     vmti_os_futex_wake(&telling.answers);

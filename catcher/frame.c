@@ -137,36 +137,20 @@ static uintptr_t places(const struct vmti_frame *frame, const struct vmti_sigact
     return ((*state - sizeof(struct kernel_frame)) & ~(uintptr_t)15) - sizeof(uint64_t);
 }
 
-/* The process's own number does not do: its first thread may have ended. */
-static long own_tid(void)
-{
-    return vmti_sys(SYS_gettid, 0, 0, 0, 0, 0, 0);
-}
-
-/* The kernel refuses what is not there, where a store of ours would fault. */
-static bool put(uintptr_t to, const void *from, size_t bytes)
-{
-    struct { const void *base; size_t bytes; } local = {from, bytes}, remote = {(void *)to, bytes};
-    return vmti_sys(SYS_process_vm_writev, own_tid(), &local, 1, &remote, 1, 0) == (long)bytes;
-}
-
-static bool get(void *to, uintptr_t from, size_t bytes)
-{
-    struct { void *base; size_t bytes; } local = {to, bytes}, remote = {(void *)from, bytes};
-    return vmti_sys(SYS_process_vm_readv, own_tid(), &local, 1, &remote, 1, 0) == (long)bytes;
-}
-
 bool vmti_frame_push(struct vmti_frame *frame, const struct vmti_sigaction *action, struct vmti_stack *stack,
                      uint64_t shown_mask, uint64_t handler_mask)
 {
     struct kernel_context *context = context_of(frame);
     unsigned char *state = (void *)(uintptr_t)context->fpstate;
     uintptr_t state_at, at = places(frame, action, stack, &state_at);
+    pid_t tid = vmti_own_tid(); /* the process's number does not do: its first thread may have ended */
     struct kernel_frame copy = {.return_address = action->restorer, .context = *context, .info = *frame->info};
     copy.context.mask = shown_mask;
     copy.context.stack = (stack_t){.ss_sp = (void *)stack->start, .ss_flags = stack->flags, .ss_size = stack->bytes};
     copy.context.fpstate = state ? state_at : 0;
-    if ((state && !put(state_at, state, state_bytes(state))) || !put(at, &copy, sizeof copy))
+    /* Through the kernel, which refuses what is not there, where a store of ours would fault. */
+    if ((state && !vmti_program_write(tid, state_at, state, state_bytes(state))) ||
+        !vmti_program_write(tid, at, &copy, sizeof copy))
         return false;
     if (stack->flags & VMTI_SS_AUTODISARM)
         *stack = (struct vmti_stack){.flags = SS_DISABLE};
@@ -194,9 +178,10 @@ bool vmti_frame_pop(struct vmti_frame *frame, uintptr_t sp, struct vmti_stack *s
 {
     struct kernel_context *context = context_of(frame), wanted;
     unsigned char *state = (void *)(uintptr_t)context->fpstate;
-    if (!get(&wanted, sp - sizeof(uint64_t) + offsetof(struct kernel_frame, context), sizeof wanted))
+    pid_t tid = vmti_own_tid();
+    if (!vmti_program_read(tid, &wanted, sp - sizeof(uint64_t) + offsetof(struct kernel_frame, context), sizeof wanted))
         return false;
-    if (state && wanted.fpstate && !get(state, wanted.fpstate, state_bytes(state)))
+    if (state && wanted.fpstate && !vmti_program_read(tid, state, wanted.fpstate, state_bytes(state)))
         return false;
     memcpy(context->registers, wanted.registers, sizeof context->registers);
     *mask = wanted.mask;

@@ -55,18 +55,4 @@ static inline long vmti_ptrace_set_mask(pid_t tid, const uint64_t *mask)
     return vmti_ptrace(PTRACE_SETSIGMASK, tid, sizeof *mask, (uintptr_t)mask);
 }
 
-/* Reads or writes memory of a process through the kernel, which refuses what is bad or closed. The program's own is reached
- * through the catcher, which shares it: a process whose first thread has ended is not found by that thread's number. */
-static inline bool vmti_program_read(pid_t pid, void *to, uintptr_t from, size_t bytes)
-{
-    struct { void *base; size_t bytes; } local = {to, bytes}, remote = {(void *)from, bytes};
-    return vmti_sys(SYS_process_vm_readv, pid, &local, 1, &remote, 1, 0) == (long)bytes;
-}
-
-static inline bool vmti_program_write(pid_t pid, uintptr_t to, const void *from, size_t bytes)
-{
-    struct { void *base; size_t bytes; } local = {(void *)from, bytes}, remote = {(void *)to, bytes};
-    return vmti_sys(SYS_process_vm_writev, pid, &local, 1, &remote, 1, 0) == (long)bytes;
-}
-
 #endif

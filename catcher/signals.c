@@ -108,12 +108,8 @@ void vmti_signals_take_mask(struct vmti_thread *t)
 
 void vmti_signals_give_mask_back(struct vmti_region *r, struct vmti_thread *t)
 {
-    struct vmti_signals *s = &t->signals;
-    uint64_t mask;
-    if (s->blocked && !vmti_get_mask(t, &mask)) {
-        mask |= s->blocked;
-        vmti_set_mask(t, &mask);
-    }
+    if (t->signals.blocked)
+        vmti_change_mask(t, t->signals.blocked, 0);
     vmti_signals_give_kept_back(r, t);
 }
 
@@ -219,12 +215,8 @@ static void offer_before(struct vmti_region *r, struct vmti_thread *t)
     s->just_kept = false;
     if (t->frame && s->offered == VMTI_OWN_MASK) /* one of them is to stop the call's end */
         s->offered = vmti_signal_bit(SIGSEGV);
-    if (t->frame && s->offered) { /* where it is not blocked it would come before the call */
-        uint64_t mask;
-        vmti_get_mask(t, &mask);
-        mask |= s->offered;
-        vmti_set_mask(t, &mask);
-    }
+    if (t->frame && s->offered) /* where it is not blocked it would come before the call */
+        vmti_change_mask(t, s->offered, 0);
     offer(t, s->offered);
 }
 
@@ -246,12 +238,8 @@ static void offer_after(struct vmti_region *r, struct vmti_thread *t, int signal
     if (!(s->offered & vmti_signal_bit(signal)))
         return;
     s->offered &= ~vmti_signal_bit(signal);
-    if (t->frame) {
-        uint64_t mask;
-        vmti_get_mask(t, &mask);
-        mask &= ~vmti_signal_bit(signal);
-        vmti_set_mask(t, &mask);
-    }
+    if (t->frame)
+        vmti_change_mask(t, 0, vmti_signal_bit(signal));
     if (!kept || is_pending(t, signal, signal == SIGSEGV ? is_segv : is_sys)) {
         /* If it has interrupted the call, that is to run again, and not to be interrupted again. */
         s->just_kept |= result == -EINTR || (result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK);
@@ -436,7 +424,7 @@ void vmti_signals_before(struct vmti_catcher *c, struct vmti_thread *t)
         /* Read now: the call may write the old action over it. */
         t->effect[0] = t->call.args[1] && vmti_program_read(c->r->catcher, action, t->call.args[1], sizeof *action);
         if (c->r->dispatched && t->call.args[2]) /* most of what the kernel has is ours */
-            replace_argument(t, 2, (uint64_t)&t->scratch_action);
+            replace_argument(t, 2, 0);
         if (!t->effect[0] || !vmti_action_needs_change(c->r, signal, action))
             break;
         struct vmti_sigaction *given = (struct vmti_sigaction *)&t->scratch[SCRATCH_ACTION];

@@ -36,6 +36,16 @@ static inline long vmti_set_mask(const struct vmti_thread *t, const uint64_t *ma
     return t->frame ? vmti_frame_set_mask(t->frame, mask) : vmti_ptrace_set_mask(t->tid, mask);
 }
 
+/* Changes it by these signals. */
+static inline void vmti_change_mask(const struct vmti_thread *t, uint64_t block, uint64_t unblock)
+{
+    uint64_t mask;
+    if (vmti_get_mask(t, &mask))
+        return;
+    mask = (mask | block) & ~unblock;
+    vmti_set_mask(t, &mask);
+}
+
 /* Of the signal that it stopped for. */
 static inline long vmti_get_siginfo(const struct vmti_thread *t, siginfo_t *info)
 {

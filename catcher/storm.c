@@ -86,16 +86,14 @@ bool vmti_storm_puts_off(struct vmti_catcher *c, struct vmti_thread *t, int sign
     struct vmti_signals *s = &t->signals;
     siginfo_t info;
     vmti_regs regs;
-    uint64_t mask;
     if (vmti_likely(!s->returned_at) || is_over(s) || vmti_get_siginfo(t, &info) ||
         !is_of_a_timer(signal, &info))
         return false;
     /* A call that it has interrupted says so, and the handler comes before that is seen. */
-    if (vmti_get_regs(t, &regs) || vmti_regs_nr(&regs) >= 0 || vmti_get_mask(t, &mask))
+    if (vmti_get_regs(t, &regs) || vmti_regs_nr(&regs) >= 0)
         return false;
     s->put_off = vmti_signal_bit(signal);
-    mask |= s->put_off;
-    vmti_set_mask(t, &mask);
+    vmti_change_mask(t, s->put_off, 0);
     if (t->frame) {
         put_back(c, t, signal, &info);
         return true;
@@ -109,13 +107,9 @@ bool vmti_storm_puts_off(struct vmti_catcher *c, struct vmti_thread *t, int sign
 void vmti_storm_let_in(struct vmti_catcher *c, struct vmti_thread *t)
 {
     struct vmti_signals *s = &t->signals;
-    uint64_t mask;
     if (vmti_likely(!s->put_off))
         return;
-    if (!vmti_get_mask(t, &mask)) {
-        mask &= ~s->put_off;
-        vmti_set_mask(t, &mask);
-    }
+    vmti_change_mask(t, 0, s->put_off);
     s->put_off = 0;
     s->returned_at = 0;
     if (c->r->dispatched)

@@ -19,6 +19,15 @@ const char *vmt_version(void)
     return STRING(VMT_VERSION_MAJOR) "." STRING(VMT_VERSION_MINOR) "." STRING(VMT_VERSION_PATCH);
 }
 
+/* The index of the name, or -1. */
+static int find_name(const char *const *names, int count, const char *name)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(name, names[i]) == 0)
+            return i;
+    return -1;
+}
+
 static const char *const scope_names[] = {"heap", "region", "ranges"};
 enum { SCOPES = sizeof scope_names / sizeof *scope_names };
 
@@ -29,12 +38,10 @@ const char *vmti_scope_name(vmt_scope scope)
 
 bool vmti_scope_parse(const char *name, vmt_scope *scope)
 {
-    for (unsigned i = 0; i < SCOPES; i++)
-        if (strcmp(name, scope_names[i]) == 0) {
-            *scope = (vmt_scope)i;
-            return true;
-        }
-    return false;
+    int i = find_name(scope_names, SCOPES, name);
+    if (i >= 0)
+        *scope = (vmt_scope)i;
+    return i >= 0;
 }
 
 static const char *const engine_names[] = {"ptrace", "dispatch", "auto"};
@@ -47,12 +54,10 @@ const char *vmti_engine_name(vmt_engine engine)
 
 bool vmti_engine_parse(const char *name, vmt_engine *engine)
 {
-    for (unsigned i = 0; i < ENGINES; i++)
-        if (strcmp(name, engine_names[i]) == 0) {
-            *engine = (vmt_engine)i;
-            return true;
-        }
-    return false;
+    int i = find_name(engine_names, ENGINES, name);
+    if (i >= 0)
+        *engine = (vmt_engine)i;
+    return i >= 0;
 }
 
 /* Mappings that the program, its libraries and the harness may still make while the window is full. */

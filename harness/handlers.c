@@ -92,7 +92,7 @@ static void catch_alarm(struct vmti_region *r, ucontext_t *context)
 {
     vmti_lose(r, -EOWNERDEAD, VMTI_STEP_KILLED);
     vmti_open_all(r);
-    pid_t tid = (pid_t)vmti_sys(SYS_gettid, 0, 0, 0, 0, 0, 0);
+    pid_t tid = vmti_own_tid();
     const struct vmti_thread *t;
     HASH_FIND(hh, r->threads, &tid, sizeof tid, t);
     int64_t nr = t && t->in_call ? t->call.nr : -1;
@@ -119,7 +119,7 @@ static void net(int signal, siginfo_t *info, void *context)
         vmti_sys(SYS_rt_sigaction, signal, &action, 0, sizeof action.mask, VMTI_OWN_CALL, 0);
         if (info->si_code <= 0 || signal == SIGSYS)
             vmti_sys(SYS_rt_tgsigqueueinfo, vmti_sys(SYS_getpid, 0, 0, 0, 0, 0, 0),
-                     vmti_sys(SYS_gettid, 0, 0, 0, 0, 0, 0), signal, info, 0, 0);
+                     vmti_own_tid(), signal, info, 0, 0);
         return;
     }
     if (action.flags & SA_RESETHAND)

@@ -66,6 +66,25 @@ static inline long vmti_os_futex_wake(_Atomic uint32_t *word)
     return vmti_sys(SYS_futex, word, 1 /* FUTEX_WAKE */, INT32_MAX, 0, 0, 0);
 }
 
+static inline pid_t vmti_own_tid(void)
+{
+    return (pid_t)vmti_sys(SYS_gettid, 0, 0, 0, 0, 0, 0);
+}
+
+/* Reads or writes memory of a process through the kernel, which refuses what is bad or closed. The program's own is reached
+ * through the catcher, which shares it: a process whose first thread has ended is not found by that thread's number. */
+static inline bool vmti_program_read(pid_t pid, void *to, uintptr_t from, size_t bytes)
+{
+    struct { void *base; size_t bytes; } local = {to, bytes}, remote = {(void *)from, bytes};
+    return vmti_sys(SYS_process_vm_readv, pid, &local, 1, &remote, 1, 0) == (long)bytes;
+}
+
+static inline bool vmti_program_write(pid_t pid, uintptr_t to, const void *from, size_t bytes)
+{
+    struct { void *base; size_t bytes; } local = {(void *)from, bytes}, remote = {(void *)to, bytes};
+    return vmti_sys(SYS_process_vm_writev, pid, &local, 1, &remote, 1, 0) == (long)bytes;
+}
+
 /* The program has forbidden itself the processor's time stamp (prctl(2), PR_SET_TSC), and we run in its threads. */
 extern VMTI_HIDDEN bool vmti_os_no_time_stamp;
 

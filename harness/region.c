@@ -126,7 +126,7 @@ static struct vmti_region *new_region(const vmt_config *config, bool whole_progr
     r->followed = whole_program && vmti_following.on && vmti_following.further;
     r->mappings_limit = mappings_limit;
     r->pid = getpid();
-    r->begin_tid = (pid_t)vmti_sys(SYS_gettid, 0, 0, 0, 0, 0, 0);
+    r->begin_tid = vmti_own_tid();
     bool ok = vmti_window_make_room(r, r->window);
     if (config->trace_path && *config->trace_path)
         ok = ok && (r->trace_path = r->followed ? name_followed(&r->arena, config->trace_path, r->pid)
@@ -199,7 +199,7 @@ static int begin_locked(const vmt_config *config, bool whole_program)
     if (open) {
         if (open->whole_program)
             return vmti_fail(-EBUSY, "vmt_begin: this whole program is traced by `vmtrace run` already");
-        pid_t tid = (pid_t)vmti_sys(SYS_gettid, 0, 0, 0, 0, 0, 0);
+        pid_t tid = vmti_own_tid();
         if (open->begin_tid != tid)
             return vmti_fail(-EBUSY, "vmt_begin: thread %ld has a region open; end it with vmt_end first",
                              (long)open->begin_tid);

@@ -89,8 +89,7 @@ static void find_ring(void *context, const struct vmti_map *map)
 /* Reads memory of a ring. Kernels before 6.10 map it by page frames, which process_vm_readv() does not read. */
 static bool read_ring(struct vmti_region *r, void *to, uintptr_t from, size_t bytes)
 {
-    struct { void *base; size_t bytes; } local = {to, bytes}, remote = {(void *)from, bytes};
-    if (vmti_sys(SYS_process_vm_readv, r->catcher ? r->catcher : r->pid, &local, 1, &remote, 1, 0) == (long)bytes)
+    if (vmti_program_read(r->catcher ? r->catcher : r->pid, to, from, bytes))
         return true;
     struct mapped mapped = {from, bytes, false};
     if (vmti_maps_read(find_ring, &mapped) || !mapped.found)

@@ -6,9 +6,9 @@
  * only.
  */
 #include <errno.h>
-#include <string.h>
 #include <sys/stat.h>
 
+#include "../catcher/proc.h"
 #include "arena.h"
 #include "os.h"
 #include "trace_write.h"
@@ -59,21 +59,14 @@ void vmti_trace_close_file(struct vmti_trace *trace)
 
 int vmti_trace_share_file(struct vmti_region *r)
 {
-    enum { NUMBER = 16, PATH_BYTES = 4096 };
-    static const char folder[] = "/proc/self/fd/";
+    enum { PATH_BYTES = 4096 };
     struct vmti_trace *trace = &r->trace;
     struct stat status;
-    char link[sizeof folder + NUMBER], digits[NUMBER];
-    size_t n = 0, at = sizeof folder - 1;
+    char link[VMTI_PROC_PATH_BYTES];
     char *path = vmti_arena_alloc(trace->arena, PATH_BYTES);
     if (!path)
         return -ENOMEM;
-    memcpy(link, folder, at);
-    for (unsigned rest = (unsigned)trace->fd; rest || !n; rest /= 10)
-        digits[n++] = (char)('0' + rest % 10);
-    while (n)
-        link[at++] = digits[--n];
-    link[at] = '\0';
+    *vmti_put_number(vmti_put_text(link, "/proc/self/fd/"), (uint64_t)trace->fd) = '\0';
     long length = vmti_sys(SYS_readlinkat, AT_FDCWD, link, path, PATH_BYTES - 1, 0, 0);
     long error = length < 0 ? length : vmti_sys(SYS_fstat, trace->fd, &status, 0, 0, 0, 0);
     if (error)

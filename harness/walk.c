@@ -50,10 +50,7 @@ static bool fetch(const struct vmti_region *r, void *to, uint64_t addr, uint64_t
     if (!is_user_range(addr, len))
         return false;
     memset(to, 0, len); /* checkers do not see what the kernel writes */
-    struct iovec local = {to, len};
-    struct iovec remote = {(void *)(uintptr_t)addr, len};
-    pid_t pid = r->catcher ? r->catcher : r->pid;
-    return vmti_sys(SYS_process_vm_readv, pid, &local, 1, &remote, 1, 0) == (long)len;
+    return vmti_program_read(r->catcher ? r->catcher : r->pid, to, addr, len);
 }
 
 enum { TOUCH = 1 << 0, WRITES = 1 << 1 };
