@@ -180,9 +180,11 @@ _Noreturn void soak_fail(const char *file, int line, const char *text, int64_t v
     const char *name = strrchr(file, '/');
     int n = snprintf(
         out, sizeof out,
-        "FAIL: seed %" PRIu64 " thread %u step %" PRIu64 "%s: %s: %s:%d: %s (%" PRId64 ", not %" PRId64 "; errno %d)\n",
+        "FAIL: seed %" PRIu64 " thread %u step %" PRIu64 "%s: %s: %s:%d: %s (%" PRId64 ", not %" PRId64
+        "; errno %d; thread %ld of process %d, which %d made)\n",
         soak.seed, me ? me->index : 99, me ? me->step : 0, me && me->in_child ? " in a child" : "",
-        me && me->operation ? me->operation : "?", name ? name + 1 : file, line, text, value, expected, error);
+        me && me->operation ? me->operation : "?", name ? name + 1 : file, line, text, value, expected, error,
+        syscall(SYS_gettid), (int)syscall(SYS_getpid), (int)syscall(SYS_getppid));
     if (write(STDERR_FILENO, out, (size_t)n) < 0)
         _exit(98);
     if (getenv("SOAK_STOP"))

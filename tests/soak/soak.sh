@@ -116,8 +116,8 @@ compare() {
         failed=1
         cat "$work/report"
     fi
-    rm -f "$work/trace"
     if [ $failed -eq 0 ]; then
+        rm -f "$work/trace"
         echo "seed $seed, $with: same, status $(cat "$work/native.status")"
         return
     fi
@@ -130,6 +130,20 @@ compare() {
     head -n 5 "$work/native.err" | sed 's/^/  native error stream: /'
     head -n 5 "$work/traced.err" | sed 's/^/  traced error stream: /'
     diff -a -u "$work/native.out" "$work/traced.out" | sed 's/^/  /' | head -n 40
+    [ $native -ne 0 ] || show_trace
+    rm -f "$work/trace"
+}
+
+# What the trace knows of a run that cannot be had again: how it ended, its last touches, and those of the pages that the
+# error stream names.
+show_trace() {
+    local page
+    "$vmtrace" report "$work/trace" 2>&1 | head -n 25 | sed 's/^/  report: /'
+    "$vmtrace" dump "$work/trace" >"$work/dump" 2>/dev/null
+    tail -n 15 "$work/dump" | sed 's/^/  last: /'
+    for page in $(grep -a -o '0x[0-9a-f]*[0-9a-f]\{3\}\>' "$work/traced.err" | sed 's/...$/000/' | sort -u | head -n 3); do
+        grep -n "$page" "$work/dump" | tail -n 15 | sed "s/^/  page $page: /"
+    done
 }
 
 end=$((SECONDS + seconds))
