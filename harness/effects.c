@@ -113,9 +113,14 @@ void vmti_exempt(struct vmti_region *r, uintptr_t start, uintptr_t end)
     vmti_drop_range(r, start, end);
     r->let_go_at = ++r->changes;
     uint64_t page = start >> VMTI_PAGE_SHIFT, limit = page_up(end) >> VMTI_PAGE_SHIFT, length;
-    while ((length = vmti_open_run(&page, limit))) {
-        vmti_dir_set(page, page + length - 1, VMTI_DIR_TRACKED, 0);
+    while ((length = vmti_dir_next_run(&page, limit, VMTI_DIR_TRACKED, VMTI_DIR_LEAVING))) {
+        uint64_t at = page, opened;
         page += length;
+        if (vmti_dir_get(at) & VMTI_DIR_LEAVING) /* what the kernel will use there came later */
+            continue;
+        for (uint64_t first = at; (opened = vmti_open_run(&first, page)); first += opened)
+            ;
+        vmti_dir_set(at, page - 1, VMTI_DIR_TRACKED, 0);
     }
 }
 

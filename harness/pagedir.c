@@ -20,12 +20,18 @@ static struct vmti_dir_chunk *get_chunk(uint64_t top)
     if (!fresh)
         return NULL;
     atomic_init(&fresh->low, CHUNK_PAGES);
-    if (atomic_compare_exchange_strong(&vmti_dir_top[top], &chunk, fresh)) {
-        atomic_fetch_or(&chunk_exists[top / 64], (uint64_t)1 << (top % 64));
+    if (atomic_compare_exchange_strong(&vmti_dir_top[top], &chunk, fresh))
         return fresh;
-    }
     vmti_os_unmap(fresh, sizeof *fresh); /* another thread was first */
     return chunk;
+}
+
+/* Before a word of it is set: the thread that made the chunk may have been interrupted before it came to this. */
+static void note_chunk(uint64_t top)
+{
+    uint64_t bit = (uint64_t)1 << (top % 64);
+    if (!(atomic_load_explicit(&chunk_exists[top / 64], memory_order_relaxed) & bit))
+        atomic_fetch_or(&chunk_exists[top / 64], bit);
 }
 
 static void widen(struct vmti_dir_chunk *chunk, uint32_t low, uint32_t high)
@@ -68,6 +74,7 @@ bool vmti_dir_set(uint64_t first, uint64_t last, uint32_t mask, uint32_t value)
         if (chunk) {
             uint32_t low = (uint32_t)(first & (CHUNK_PAGES - 1)), high = (uint32_t)(chunk_last & (CHUNK_PAGES - 1)) + 1;
             if (value & mask) {
+                note_chunk(top);
                 widen(chunk, low, high);
             } else { /* clearing: pages never set are clear already */
                 uint32_t set_low = atomic_load_explicit(&chunk->low, memory_order_relaxed);

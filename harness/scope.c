@@ -117,7 +117,7 @@ void vmti_region_open_pages(struct vmti_region *r)
     vmti_open_all(r);
     uint64_t page = 0, length;
     while ((length = vmti_dir_next_run(&page, UINT64_MAX, VMTI_DIR_KNOWN, 0))) {
-        vmti_dir_set(page, page + length - 1, VMTI_DIR_TRACKED | VMTI_DIR_KNOWN | VMTI_DIR_PROT, 0);
+        vmti_dir_set(page, page + length - 1, VMTI_DIR_TRACKED | VMTI_DIR_KNOWN | VMTI_DIR_PROT | VMTI_DIR_LEAVING, 0);
         page += length;
     }
 }

@@ -131,9 +131,11 @@ void vmti_settle(struct vmti_region *r, uintptr_t start, uintptr_t end)
 
 uint64_t vmti_open_run(uint64_t *page, uint64_t limit)
 {
-    uint64_t length = vmti_dir_next_run(page, limit, VMTI_DIR_TRACKED, VMTI_DIR_PROT);
-    if (length)
-        vmti_os_protect(*page << VMTI_PAGE_SHIFT, (*page + length) << VMTI_PAGE_SHIFT, vmti_dir_prot(vmti_dir_get(*page)));
+    uint64_t length = vmti_dir_next_run(page, limit, VMTI_DIR_TRACKED, VMTI_DIR_PROT | VMTI_DIR_LEAVING);
+    int protection = length ? vmti_dir_prot(vmti_dir_get(*page)) : PROT_NONE;
+    /* To open never means to close: what is leaving may be something else by now. */
+    if (protection != PROT_NONE)
+        vmti_os_protect(*page << VMTI_PAGE_SHIFT, (*page + length) << VMTI_PAGE_SHIFT, protection);
     return length;
 }
 

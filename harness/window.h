@@ -57,7 +57,8 @@ VMTI_HIDDEN void vmti_drop_range(struct vmti_region *r, uintptr_t start, uintptr
 VMTI_HIDDEN void vmti_name_pages(struct vmti_region *r);
 
 /* Opens the next run of tracked pages at or after *page and before `limit` that the program gave one protection, with that
- * protection, in the window or not. Its length, with *page at its start; 0: there is none. */
+ * protection, in the window or not. Those that are leaving are a run apart. Its length, with *page at its start; 0: there is
+ * none. */
 VMTI_HIDDEN uint64_t vmti_open_run(uint64_t *page, uint64_t limit);
 
 /* Opens every tracked page with the protection that the program asked for. */
