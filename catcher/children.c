@@ -121,7 +121,7 @@ static void start(struct vmti_catcher *c, struct vmti_thread *t)
     t->other_process = !(t->clone_flags & CLONE_THREAD);
     vmti_alarm_add(c, t);
     /* With too small a window threads could evict each other's pages for ever. */
-    if (!vmti_window_make_room(c->r, vmti_window_floor(c->r->counts.threads_now)))
+    if (!vmti_window_make_room(c->r, vmti_window_floor(c->r->counts.threads_now, c->r->evict)))
         vmti_lose(c->r, -ENOMEM, VMTI_STEP_MEMORY);
     vmti_regs regs;
     if (!vmti_ptrace_get_regs(t->tid, &regs)) {

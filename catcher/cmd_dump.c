@@ -39,7 +39,7 @@ static const char HELP[] =
     "                      6  address of the page, in hexadecimal\n"
     "                      7  whose page it is: #A+I is page I, from 0, of allocation A, from 1 in order of\n"
     "                         allocation; LABEL+I is page I of a labelled range; - not known\n"
-    "                      8  \"evicts\" and the address of the page that was closed for it, where one was\n"
+    "                      8  \"evicts\" and the addresses of the pages that were closed for it, where some were\n"
     "                    Spaces, control characters and backslashes in a label are printed as \\xNN.\n"
     "    --format=hex    the address of the page alone, as 16 hexadecimal digits\n"
     "    --help          print this\n"
@@ -54,7 +54,7 @@ static const char HELP[] =
 
 /* ------------------------------------------------------------------------------------------- the window */
 
-/* A page of the window. Replayed from the records: the FIFO is strict, so they say enough. */
+/* A page of the window. Replayed from the records: the oldest leave, so they say enough. */
 struct open_page {
     uint64_t page;
     struct open_page *prev, *next; /* in order of their touches */
@@ -136,10 +136,17 @@ static void print_touch(const struct vmti_trace_reader *reader, const struct vmt
             printf("#%" PRIu32, owner->index);
         printf("+%" PRIu64, event->page - owner->first_page);
     }
-    if (event->evict && window->fifo)
-        printf(" evicts 0x%" PRIx64, window->fifo->page * page_size);
-    else if (event->evict) /* only if the trace is not what vmtrace writes */
-        printf(" evicts ?");
+    if (event->evicts)
+        printf(" evicts");
+    const struct open_page *oldest = window->fifo;
+    for (unsigned i = 0; i < event->evicts; i++) {
+        if (!oldest) { /* only if the trace is not what vmtrace writes */
+            printf(" ?");
+            break;
+        }
+        printf(" 0x%" PRIx64, oldest->page * page_size);
+        oldest = oldest->next;
+    }
     putchar('\n');
 }
 
@@ -158,7 +165,7 @@ static int dump_text(struct vmti_trace_reader *reader)
         switch (event.kind) {
         case VMTI_REC_TOUCH:
             print_touch(reader, &event, &owners, &window);
-            if (event.evict && window.fifo)
+            for (; event.evicts && window.fifo; event.evicts--)
                 leave(&window, window.fifo);
             if (!enter(&window, event.page))
                 error = -ENOMEM;

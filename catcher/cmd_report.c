@@ -42,6 +42,7 @@ static const char HELP[] =
     "    upgrades              first writes of pages that had been opened for reading (write tracking)\n"
     "    window_pages, page_size, scope, engine, track_writes   what was traced, in pages and bytes\n"
     "    window_raised_to      window_pages, or more if threads were made that needed it\n"
+    "    evict_pages           pages that left a full window at once\n"
     "    peak_open_pages       most pages open at once\n"
     "    threads               threads seen\n"
     "    threads_counted       \"all\", or \"this\": only what the thread that began the region touched is in the trace\n"
@@ -204,6 +205,8 @@ static void print_text(const struct report *report)
     printf("window          %" PRIu64 " pages of %" PRIu32 " bytes", h->window, h->page_size);
     if (t && t->room > h->window)
         printf(", raised to %" PRIu64 " for the number of threads", t->room);
+    if (h->evict > 1)
+        printf("; %u leave it at once", h->evict);
     putchar('\n');
     printf("scope           %s\n", vmti_scope_name((vmt_scope)h->scope));
     printf("engine          %s\n", vmti_engine_name((vmt_engine)h->engine));
@@ -374,6 +377,7 @@ static int print_json(const struct report *report)
     set(&o, "upgrades", number(s->upgrades));
     set(&o, "window_pages", number(h->window));
     set(&o, "window_raised_to", t ? number(t->room) : json_null());
+    set(&o, "evict_pages", number(h->evict));
     set(&o, "page_size", number(h->page_size));
     set(&o, "scope", json_string(vmti_scope_name((vmt_scope)h->scope)));
     set(&o, "engine", json_string(vmti_engine_name((vmt_engine)h->engine)));

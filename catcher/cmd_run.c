@@ -29,8 +29,8 @@ static const char HELP[] =
     "    vmtrace run - trace a whole program\n"
     "\n"
     "SYNOPSIS\n"
-    "    vmtrace run [-n PAGES] [-o FILE] [--follow] [--scope SCOPE] [--engine ENGINE] [--writes] [-q] [--]\n"
-    "        PROGRAM [ARGUMENT]...\n"
+    "    vmtrace run [-n PAGES] [-o FILE] [--follow] [--scope SCOPE] [--engine ENGINE] [--evict PAGES] [--writes]\n"
+    "        [-q] [--] PROGRAM [ARGUMENT]...\n"
     "\n"
     "DESCRIPTION\n"
     "    Runs PROGRAM, looked for in PATH, and traces which of its pages it touches from before its main function to\n"
@@ -51,6 +51,9 @@ static const char HELP[] =
     "                          by vmt_track()\n"
     "        --engine=ENGINE   what stops PROGRAM: ptrace (the default); dispatch, signals and Syscall User Dispatch, without\n"
     "                          a helper and beside debuggers (Linux 5.11); auto, ptrace unless it is denied\n"
+    "        --evict=PAGES     pages that leave a full window at once, the oldest, from 1 (the default: a strict FIFO) to 64;\n"
+    "                          at least 8 must stay. With more, neighbours are closed together: a sequential walk costs\n"
+    "                          less, and fewer pages than --window says may be open\n"
     "        --writes          tell pages written from pages read, at one more fault for each page written\n"
     "    -q, --quiet           print no counts; errors are still printed\n"
     "    -h, --help            print this\n"
@@ -69,8 +72,8 @@ static const char HELP[] =
     "    the reason (see vmtrace report) and no touches.\n"
     "\n"
     "ENVIRONMENT\n"
-    "    VMT_SIZE, VMT_TRACENAME, VMT_SCOPE, VMT_ENGINE, VMT_WRITES (0 or 1)\n"
-    "                          defaults of --window, --output, --scope, --engine and --writes\n"
+    "    VMT_SIZE, VMT_TRACENAME, VMT_SCOPE, VMT_ENGINE, VMT_EVICT, VMT_WRITES (0 or 1)\n"
+    "                          defaults of --window, --output, --scope, --engine, --evict and --writes\n"
     "    TMPDIR                where the trace is while the program runs, if it is not kept; default /tmp\n"
     "    PATH                  where PROGRAM is looked for\n"
     "    LD_PRELOAD, VMT_RUN   set for PROGRAM's start; it finds them as they were\n"
@@ -88,12 +91,14 @@ static const char HELP[] =
     "    vmtrace run sort words.txt\n"
     "    vmtrace run -n 16 --writes -o sort.vmt -- sort -r words.txt\n";
 
-static const char OPTIONS[] = "-n, --window, -o, --output, --follow, --scope, --engine, --writes, -q, --quiet, -h and --help";
+static const char OPTIONS[] = "-n, --window, -o, --output, --follow, --scope, --engine, --evict, --writes, "
+                              "-q, --quiet, -h and --help";
 
 /* ------------------------------------------------------------------------------------------- options */
 
 struct run {
     vmt_config config;
+    const char *evict;    /* --evict as it was given; else NULL */
     bool quiet;
     bool follow;
     char **argv;          /* of the program */
@@ -104,19 +109,25 @@ struct run {
     uint64_t started_ns;  /* realtime clock before the program was started */
 };
 
-/* Digits alone: no sign, no blanks, no overflow. */
 static int parse_window(const char *text, uint64_t *window)
 {
-    errno = 0;
-    bool digits = *text && strspn(text, "0123456789") == strlen(text);
-    if (digits)
-        *window = strtoull(text, NULL, 10);
     uint64_t limit = vmti_window_limit(vmti_mappings_limit(), 0, false);
-    if (digits && !errno && *window >= VMT_WINDOW_FLOOR && *window <= limit)
+    if (vmti_count_parse(text, window) && *window >= VMT_WINDOW_FLOOR && *window <= limit)
         return 0;
     vmti_cmd_error("option --window is \"%s\": allowed is a whole number of pages, from %u to %" PRIu64
                    " (what vm.max_map_count allows here)",
                    text, VMT_WINDOW_FLOOR, limit);
+    return VMTI_EXIT_RUN_FAILED;
+}
+
+/* After all options: it depends on the window. */
+static int check_evict(const struct run *run)
+{
+    uint64_t limit = vmti_evict_limit(run->config.window);
+    if (run->config.evict && run->config.evict <= limit)
+        return 0;
+    vmti_cmd_error("option --evict is \"%s\": allowed is a whole number of pages, from 1 to %" PRIu64 " (%u of the window's "
+                   "%" PRIu64 " must stay open)", run->evict, limit, VMT_WINDOW_FLOOR, run->config.window);
     return VMTI_EXIT_RUN_FAILED;
 }
 
@@ -142,6 +153,11 @@ static int parse_option(struct run *run, int option, char **argv)
             return 0;
         vmti_cmd_error("option --engine is \"%s\": allowed are ptrace, dispatch and auto", optarg);
         return VMTI_EXIT_RUN_FAILED;
+    case 'v':
+        run->evict = optarg;
+        if (!vmti_count_parse(optarg, &run->config.evict))
+            run->config.evict = 0; /* not allowed: see check_evict() */
+        return 0;
     case 'w':
         run->config.track_writes = true;
         return 0;
@@ -449,8 +465,8 @@ static char **make_environment(const struct run *run)
             return NULL;
         env[used++] = preload;
     }
-    if (asprintf(&order, "%s1;window=%" PRIu64 ";scope=%s;engine=%s;writes=%d;preload=%ld;follow=%s;since=%" PRIu64
-                         ";catcher=0;trace=%s", RUN, run->config.window, vmti_scope_name(run->config.scope),
+    if (asprintf(&order, "%s1;window=%" PRIu64 ";evict=%" PRIu64 ";scope=%s;engine=%s;writes=%d;preload=%ld;follow=%s;since=%" PRIu64
+                         ";catcher=0;trace=%s", RUN, run->config.window, run->config.evict, vmti_scope_name(run->config.scope),
                  vmti_engine_name(run->config.engine), run->config.track_writes, added, run->follow ? "first" : "0", run->started_ns, run->trace) < 0)
         return NULL;
     env[0] = order;
@@ -692,6 +708,7 @@ int vmti_cmd_run(int argc, char **argv)
         {"output", required_argument, NULL, 'o'},
         {"scope", required_argument, NULL, 's'},
         {"engine", required_argument, NULL, 'e'},
+        {"evict", required_argument, NULL, 'v'},
         {"writes", no_argument, NULL, 'w'},
         {"follow", no_argument, NULL, 'f'},
         {"quiet", no_argument, NULL, 'q'},
@@ -710,6 +727,8 @@ int vmti_cmd_run(int argc, char **argv)
         if ((status = parse_option(&run, option, argv)))
             return status;
     }
+    if (run.evict && (status = check_evict(&run)))
+        return status;
     if (!environment_is_valid || vmti_config_check(&run.config) < 0) {
         vmti_cmd_error("%s", vmt_error_text());
         return VMTI_EXIT_RUN_FAILED;

@@ -140,7 +140,7 @@ struct vmti_thread *vmti_engine_adopt(struct vmti_frame *frame, struct vmti_own_
     } else {
         t->stack = (struct vmti_stack){(uintptr_t)had.ss_sp, had.ss_size, had.ss_flags & ~SS_ONSTACK};
     }
-    if (!vmti_window_make_room(r, vmti_window_floor(r->counts.threads_now)))
+    if (!vmti_window_make_room(r, vmti_window_floor(r->counts.threads_now, r->evict)))
         vmti_lose(r, -ENOMEM, VMTI_STEP_MEMORY);
     t->resumed_at = r->changes;
     context->uc_stack = vmti_own_stack_as_altstack(own); /* which the handler's return sets */

@@ -223,6 +223,7 @@ static char *put_order(char *to, struct vmti_catcher *c, struct vmti_thread *t, 
 {
     struct vmti_following *f = &vmti_following;
     to = vmti_put_number(vmti_put_text(vmti_put_text(to, RUN), "1;window="), f->config.window);
+    to = vmti_put_number(vmti_put_text(to, ";evict="), f->config.evict);
     to = vmti_put_text(vmti_put_text(to, ";scope="), vmti_scope_name(f->config.scope));
     to = vmti_put_text(vmti_put_text(to, ";engine="), vmti_engine_name(f->config.engine));
     to = vmti_put_text(vmti_put_text(to, ";writes="), f->config.track_writes ? "1" : "0");

@@ -92,8 +92,27 @@ static int window_range(const char *source, const char *value, vmt_threads threa
                      source, value, VMT_WINDOW_FLOOR, (unsigned long long)window_limit(threads));
 }
 
-/* Digits alone: no sign, no blanks, no overflow. */
-static bool parse_count(const char *text, uint64_t *value)
+static int evict_range(const char *source, const char *value, uint64_t window)
+{
+    return vmti_fail(-EINVAL,
+                     "%s is \"%s\": a whole number of pages, from 1 to %llu, may leave a full window of %llu pages at once, for "
+                     "%u must stay open",
+                     source, value, (unsigned long long)vmti_evict_limit(window), (unsigned long long)window,
+                     VMT_WINDOW_FLOOR);
+}
+
+/* In decimal digits, at the end of `buffer`. */
+static const char *count_text(uint64_t n, char buffer[24])
+{
+    char *at = buffer + 23;
+    *at = '\0';
+    do
+        *--at = (char)('0' + n % 10);
+    while (n /= 10);
+    return at;
+}
+
+bool vmti_count_parse(const char *text, uint64_t *value)
 {
     if (!*text || strspn(text, "0123456789") != strlen(text))
         return false;
@@ -109,15 +128,19 @@ int vmt_config_init(vmt_config *config)
     memset(config, 0, sizeof *config);
     config->size = sizeof *config;
     config->window = VMT_WINDOW_DEFAULT;
+    config->evict = 1;
 
     const char *value = secure_getenv("VMT_THREADS");
     if (value && strcmp(value, "all") != 0 && strcmp(value, "this") != 0)
         return vmti_fail(-EINVAL, "VMT_THREADS is \"%s\": allowed are all and this", value);
     config->threads = value && *value == 't' ? VMT_THREADS_THIS : VMT_THREADS_ALL;
     value = secure_getenv("VMT_SIZE");
-    if (value && (!parse_count(value, &config->window) || config->window < VMT_WINDOW_FLOOR ||
+    if (value && (!vmti_count_parse(value, &config->window) || config->window < VMT_WINDOW_FLOOR ||
                   config->window > window_limit(config->threads)))
         return window_range("VMT_SIZE", value, config->threads);
+    value = secure_getenv("VMT_EVICT");
+    if (value && (!vmti_count_parse(value, &config->evict) || !config->evict || config->evict > VMT_EVICT_MAX))
+        return evict_range("VMT_EVICT", value, config->window);
     value = secure_getenv("VMT_SCOPE");
     if (value && !vmti_scope_parse(value, &config->scope))
         return vmti_fail(-EINVAL, "VMT_SCOPE is \"%s\": allowed are heap, region and ranges", value);
@@ -145,13 +168,12 @@ int vmti_config_check(const vmt_config *config)
         return vmti_fail(-EINVAL, "vmt_config.threads is %d: allowed are VMT_THREADS_ALL and VMT_THREADS_THIS",
                          (int)config->threads);
     if (config->window < VMT_WINDOW_FLOOR || config->window > window_limit(config->threads)) {
-        char value[24], *p = value + sizeof value - 1;
-        uint64_t n = config->window;
-        *p = '\0';
-        do
-            *--p = (char)('0' + n % 10);
-        while (n /= 10);
-        return window_range("vmt_config.window", p, config->threads);
+        char buffer[24];
+        return window_range("vmt_config.window", count_text(config->window, buffer), config->threads);
+    }
+    if (!config->evict || config->evict > vmti_evict_limit(config->window)) {
+        char buffer[24];
+        return evict_range("vmt_config.evict", count_text(config->evict, buffer), config->window);
     }
     if ((unsigned)config->scope >= SCOPES)
         return vmti_fail(-EINVAL, "vmt_config.scope is %d: allowed are VMT_SCOPE_HEAP, VMT_SCOPE_REGION and "

@@ -17,11 +17,21 @@ static inline uint64_t vmti_window_limit(uint64_t limit, uint64_t mappings, bool
     return limit > mappings ? (limit - mappings) / (two_windows ? 4 : 2) : 0;
 }
 
-/* Smallest window for this many threads: each may need several pages at once to get on. */
-static inline uint64_t vmti_window_floor(uint64_t threads)
+/* Smallest window for this many threads: each may need several pages at once to get on, also when `evict` have just left. */
+static inline uint64_t vmti_window_floor(uint64_t threads, uint64_t evict)
 {
-    return threads * 4 > VMT_WINDOW_FLOOR ? threads * 4 : VMT_WINDOW_FLOOR;
+    return (threads * 4 > VMT_WINDOW_FLOOR ? threads * 4 : VMT_WINDOW_FLOOR) + evict - 1;
 }
+
+/* Most pages that may leave a window of this size at once. */
+static inline uint64_t vmti_evict_limit(uint64_t window)
+{
+    uint64_t most = window - VMT_WINDOW_FLOOR + 1;
+    return most < VMT_EVICT_MAX ? most : VMT_EVICT_MAX;
+}
+
+/* A whole number in decimal digits alone: no sign, no blanks, no overflow. */
+VMTI_HIDDEN bool vmti_count_parse(const char *text, uint64_t *value);
 
 /* "ptrace" and so on. */
 VMTI_HIDDEN const char *vmti_engine_name(vmt_engine engine);

@@ -126,10 +126,11 @@ int vmti_fail_region(const struct vmti_region *r)
                          (unsigned long long)r->window, (unsigned long long)r->mappings,
                          (unsigned long long)vmti_window_limit(r->mappings_limit, r->mappings, r->this_thread_alone));
     case VMTI_STEP_THREADS:
-        return vmti_fail(r->error, "vmt_config.window is %llu: with the %llu threads that this process has it must be at "
-                                   "least %llu pages",
+        return vmti_fail(r->error, "vmt_config.window is %llu: with the %llu threads that this process has, and %llu pages that "
+                                   "leave it at once, it must be at least %llu pages",
                          (unsigned long long)r->window, (unsigned long long)r->counts.threads_now,
-                         (unsigned long long)vmti_window_floor(r->counts.threads_now));
+                         (unsigned long long)r->evict,
+                         (unsigned long long)vmti_window_floor(r->counts.threads_now, r->evict));
     case VMTI_STEP_TASKS:
         if (r->error == -EBUSY)
             return vmti_fail(r->error, "cannot trace: another thread runs on its alternate signal stack and does not leave it; "

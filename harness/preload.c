@@ -85,12 +85,13 @@ static void read_library(long bytes, char *library, size_t room)
 
 /* The order in VMT_RUN, as cmd_run.c and follow_exec.c write it. */
 struct order {
-    char window[24], scope[16], engine[16], writes[4], preload[24], follow[8], since[24], catcher[16], trace[4096];
+    char window[24], evict[8], scope[16], engine[16], writes[4], preload[24], follow[8], since[24], catcher[16], trace[4096];
 };
 
 static bool read_order(const char *run, struct order *order)
 {
     const char *at = take(run + 2, "window", order->window, sizeof order->window);
+    at = at ? take(at, "evict", order->evict, sizeof order->evict) : NULL;
     at = at ? take(at, "scope", order->scope, sizeof order->scope) : NULL;
     at = at ? take(at, "engine", order->engine, sizeof order->engine) : NULL;
     at = at ? take(at, "writes", order->writes, sizeof order->writes) : NULL;
@@ -121,6 +122,7 @@ __attribute__((constructor)) static void start_whole_program(void)
         give_up("VMT_RUN does not fit this libvmt; are command and library of one version?", run);
     config.size = sizeof config;
     config.window = strtoull(order.window, NULL, 10);
+    config.evict = strtoull(order.evict, NULL, 10);
     config.track_writes = strcmp(order.writes, "1") == 0;
     config.trace_path = order.trace;
     read_library(strtol(order.preload, NULL, 10), library, sizeof library);

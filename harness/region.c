@@ -119,6 +119,7 @@ static struct vmti_region *new_region(const vmt_config *config, bool whole_progr
         return NULL;
     r->arena = arena;
     r->window = config->window;
+    r->evict = config->evict;
     r->scope = config->scope;
     r->track_writes = config->track_writes;
     r->this_thread_alone = config->threads == VMT_THREADS_THIS;

@@ -81,7 +81,7 @@ int vmti_region_close_pages(struct vmti_region *r)
     if (r->window > vmti_window_limit(r->mappings_limit, r->mappings, r->this_thread_alone))
         return r->error = -EINVAL;
     r->error_step = VMTI_STEP_THREADS;
-    if (r->window < vmti_window_floor(r->counts.threads_now))
+    if (r->window < vmti_window_floor(r->counts.threads_now, r->evict))
         return r->error = -EINVAL;
     r->error_step = VMTI_STEP_NONE;
     r->brk = (uintptr_t)vmti_sys(SYS_brk, 0, 0, 0, 0, 0, 0);

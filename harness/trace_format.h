@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The trace file, version 2. All numbers little-endian; a varint is LEB128 (7 bits a byte, low bits first, at most 10
+ * The trace file, version 3. All numbers little-endian; a varint is LEB128 (7 bits a byte, low bits first, at most 10
  * bytes); zigzag maps a signed number n to (n << 1) ^ (n >> 63) before it becomes a varint.
  *
  *   file    = header block* ; the last block is a trailer if the region came to its end
@@ -20,7 +20,8 @@
  *   TOUCH    page opened by an access        [thread: varint, if THREAD_CHANGE] page: zigzag delta, time: varint delta
  *            flags: WRITE the access was a write (only with write tracking; else it is not known)
  *                   SYSCALL on behalf of a system call
- *                   EVICT   the oldest page of the window was closed for it (strict FIFO: a reader can tell which)
+ *                   EVICT   the header's `evict` oldest pages of the window were closed for it (a FIFO: a reader can tell
+ *                           which)
  *                   THREAD_CHANGE another thread than the record before
  *   AGAIN    a TOUCH by the same thread and with the same flags as the TOUCH or AGAIN before it, at most
  *            VMTI_TRACE_SHORT_TIME after the record before: page: zigzag delta. Bits 1 and 2 of the tag are set, and bits
@@ -45,7 +46,7 @@
 #include <stdint.h>
 
 #define VMTI_TRACE_MAGIC "VMTRACE"
-enum { VMTI_TRACE_VERSION = 2 };
+enum { VMTI_TRACE_VERSION = 3 };
 enum { VMTI_TRACE_TIME_UNIT = 1024 }; /* ns */
 enum { VMTI_TRACE_SHORT_TIME = 63, VMTI_TRACE_SHORT_UPGRADE = 15 }; /* units */
 enum { VMTI_TRACE_BLOCK_BYTES = 64 * 1024 }; /* most bytes of a block, its header included */
@@ -64,7 +65,8 @@ struct vmti_trace_header {
     uint64_t window;
     uint64_t start_realtime_ns; /* since 1970 */
     uint32_t pid;
-    uint32_t engine; /* enum vmt_engine */
+    uint16_t engine; /* enum vmt_engine */
+    uint16_t evict;  /* pages that left a full window at once, at most VMT_EVICT_MAX */
     uint32_t time_unit_ns;
     uint32_t command_bytes;
 };

@@ -114,7 +114,8 @@ static int check_header_content(struct vmti_trace_reader *reader, const unsigned
     reader->command = (const char *)data + sizeof *header;
     bool ends = header->command_bytes == 0 || reader->command[header->command_bytes - 1] == '\0';
     bool page = header->page_size >= 4096 && (header->page_size & (header->page_size - 1)) == 0;
-    if (!ends || !page || !header->time_unit_ns || !header->window || header->scope > VMT_SCOPE_RANGES) {
+    if (!ends || !page || !header->time_unit_ns || !header->window || header->scope > VMT_SCOPE_RANGES ||
+        !header->evict || header->evict > VMT_EVICT_MAX) {
         say(reader, "its header holds values that no trace has: %s", DAMAGED);
         return refuse(reader, -EINVAL);
     }
@@ -475,8 +476,8 @@ static bool get_touch(struct vmti_trace_reader *reader, struct vmti_event *event
         reader->upgrades++;
     } else {
         reader->last_flags = tag & (VMTI_REC_WRITE | VMTI_REC_SYSCALL | VMTI_REC_EVICT);
-        event->evict = tag & VMTI_REC_EVICT;
-        reader->evictions += event->evict;
+        event->evicts = tag & VMTI_REC_EVICT ? reader->header.evict : 0;
+        reader->evictions += event->evicts;
         reader->touches++;
         if (event->syscall)
             reader->syscall_touches++;

@@ -19,7 +19,7 @@ struct vmti_event {
     unsigned kind;        /* VMTI_REC_* */
     bool write;           /* TOUCH, UPGRADE: VMTI_REC_WRITE, */
     bool syscall;         /* ... VMTI_REC_SYSCALL, */
-    bool evict;           /* ... VMTI_REC_EVICT */
+    uint16_t evicts;      /* TOUCH: pages that were closed for it */
     uint32_t thread;      /* TOUCH, UPGRADE, THREAD: index */
     uint32_t tid;         /* THREAD */
     uint64_t touch;       /* TOUCH: its number, from 1; UPGRADE: number of the last touch before it */

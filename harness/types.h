@@ -6,8 +6,8 @@
  *   tracked     a page that the manager may close (VMTI_TRACKED in the page directory)
  *   open/closed accessible / made inaccessible by the manager
  *   touch       a recorded event: a closed page was accessed and opened
- *   window      the pages kept open, a strict FIFO of N in touch order
- *   evict       close the page that leaves the window
+ *   window      the pages kept open, a FIFO of N in touch order
+ *   evict       close the page that leaves the window, or so many at once as vmt_config.evict says
  *   walk        open what a system call's pointers reach, before the call runs
  *   pin         keep walked pages open until that call has returned
  *   drop        a page leaves the window without being evicted, because it was unmapped, moved or discarded
@@ -213,7 +213,7 @@ struct vmti_region {
     struct vmti_arena arena;
 
     /* configuration, constant */
-    uint64_t window;
+    uint64_t window, evict;
     vmt_scope scope;
     bool track_writes;
     bool dispatched;        /* by the dispatch engine */
@@ -249,6 +249,7 @@ struct vmti_region {
     struct vmti_fifo fifo;
     struct vmti_fifo others;          /* of the threads that do not count; as large */
     uint64_t closings;                /* pages that left either for another */
+    uint64_t leaving[VMT_EVICT_MAX];  /* those that leave one at this moment */
     struct vmti_thread *threads;      /* by tid */
     struct vmti_thread *thread_free;
     struct vmti_thread *pinning;      /* threads that hold pins */

@@ -185,8 +185,20 @@ static void compact_ring(struct vmti_fifo *fifo)
     fifo->tail = to;
 }
 
-/* The page enters the window; what leaves it for that, or NULL. */
-static struct vmti_page *enter(struct vmti_region *r, struct vmti_fifo *fifo, struct vmti_page *entry)
+/* The oldest page that the window holds leaves it. */
+static struct vmti_page *leave(struct vmti_fifo *fifo)
+{
+    const struct vmti_slot *slot;
+    do
+        slot = &fifo->ring[fifo->head++ & (fifo->capacity - 1)];
+    while (!slot_counts(fifo, slot));
+    fifo->live--;
+    slot->entry->state &= (uint8_t)~(fifo->state | VMTI_PAGE_WRITABLE);
+    return slot->entry;
+}
+
+/* The page enters the window. How many pages leave it for that: 0, or r->evict, which are in r->leaving in order of address. */
+static unsigned enter(struct vmti_region *r, struct vmti_fifo *fifo, struct vmti_page *entry)
 {
     entry->changed_at = ++r->changes;
     entry->opens++;
@@ -195,15 +207,28 @@ static struct vmti_page *enter(struct vmti_region *r, struct vmti_fifo *fifo, st
         compact_ring(fifo);
     fifo->ring[fifo->tail++ & (fifo->capacity - 1)] = (struct vmti_slot){entry, entry->opens};
     if (++fifo->live <= r->room)
-        return NULL;
-    const struct vmti_slot *slot;
-    do
-        slot = &fifo->ring[fifo->head++ & (fifo->capacity - 1)];
-    while (!slot_counts(fifo, slot));
-    fifo->live--;
-    slot->entry->state &= (uint8_t)~(fifo->state | VMTI_PAGE_WRITABLE);
-    r->closings++;
-    return slot->entry;
+        return 0;
+    unsigned count = 0;
+    for (; count < r->evict; count++) {
+        uint64_t page = leave(fifo)->page;
+        unsigned i = count;
+        for (; i && r->leaving[i - 1] > page; i--)
+            r->leaving[i] = r->leaving[i - 1];
+        r->leaving[i] = page;
+    }
+    r->closings += count;
+    return count;
+}
+
+/* Opens the page that has entered, and closes those that have left, neighbours at once. */
+static void apply_entry(struct vmti_region *r, const struct vmti_page *entered, unsigned leaving)
+{
+    apply(r, entered->page, entered->page + 1);
+    for (unsigned i = 0, next; i < leaving; i = next) {
+        for (next = i + 1; next < leaving && r->leaving[next] == r->leaving[next - 1] + 1;)
+            next++;
+        apply(r, r->leaving[i], r->leaving[next - 1] + 1);
+    }
 }
 
 static bool make_room(struct vmti_region *r, struct vmti_fifo *fifo, uint64_t pages)
@@ -273,10 +298,7 @@ static void open_for_others(struct vmti_region *r, struct vmti_page *entry, unsi
         return;
     }
     entry->state |= VMTI_PAGE_WRITABLE;
-    struct vmti_page *evicted = enter(r, &r->others, entry);
-    apply(r, entry->page, entry->page + 1);
-    if (evicted)
-        apply(r, evicted->page, evicted->page + 1);
+    apply_entry(r, entry, enter(r, &r->others, entry));
 }
 
 static void touch_page(struct vmti_region *r, struct vmti_thread *t, uint64_t page, uint32_t word, unsigned flags,
@@ -325,17 +347,14 @@ static void touch_page(struct vmti_region *r, struct vmti_thread *t, uint64_t pa
     if (write)
         record_written(r, entry);
 
-    struct vmti_page *evicted = enter(r, &r->fifo, entry);
-    if (evicted)
-        r->counts.evictions++;
+    unsigned leaving = enter(r, &r->fifo, entry);
+    r->counts.evictions += leaving;
     note_open(r, r->fifo.live);
     if (entry->owner)
         vmti_trace_put_owner(r, entry->owner);
-    vmti_trace_put_touch(r, VMTI_REC_TOUCH, record_flags(flags, r->track_writes) | (evicted ? VMTI_REC_EVICT : 0), page,
+    vmti_trace_put_touch(r, VMTI_REC_TOUCH, record_flags(flags, r->track_writes) | (leaving ? VMTI_REC_EVICT : 0), page,
                          t, now);
-    apply(r, page, page + 1);
-    if (evicted)
-        apply(r, evicted->page, evicted->page + 1);
+    apply_entry(r, entry, leaving);
 }
 
 void vmti_touch(struct vmti_region *r, struct vmti_thread *t, uintptr_t start, uintptr_t end, unsigned flags)

@@ -60,6 +60,8 @@ typedef enum vmt_engine {
 #define VMT_WINDOW_DEFAULT 64u
 /* The smallest window: one instruction can need several pages at once. */
 #define VMT_WINDOW_FLOOR 8u
+/* The most pages that leave the window at once. */
+#define VMT_EVICT_MAX 64u
 
 /*
  * What a region is traced with. Fill it with vmt_config_init(), then change what should differ.
@@ -73,6 +75,10 @@ typedef struct vmt_config {
     bool track_writes;      /* VMT_WRITES: 1 tells pages written from pages read, at one more fault a page written */
     vmt_engine engine;      /* VMT_ENGINE: ptrace, dispatch or auto */
     vmt_threads threads;    /* VMT_THREADS: all or this; `vmtrace run` traces all */
+    uint64_t evict;         /* VMT_EVICT: pages that leave a full window at once, the oldest; 1 (default) is the strict FIFO of
+                             * `window` pages. With more, neighbours are closed by one mprotect, and between
+                             * window + 1 - evict and `window` pages are open: there can be more touches. From 1 to
+                             * VMT_EVICT_MAX, and at least VMT_WINDOW_FLOOR pages must stay open */
 } vmt_config;
 
 /* The result of a region. Immutable; any thread may read it. */
@@ -137,6 +143,7 @@ VMT_API uint64_t vmt_report_pages_written(const vmt_report *report);    /* disti
 VMT_API uint64_t vmt_report_evictions(const vmt_report *report);        /* pages that left the window for another */
 VMT_API uint64_t vmt_report_peak_open(const vmt_report *report);        /* most pages open at once, pinned ones included */
 VMT_API uint64_t vmt_report_window(const vmt_report *report);           /* the window N */
+VMT_API uint64_t vmt_report_evict(const vmt_report *report);            /* pages that left a full window at once */
 VMT_API uint64_t vmt_report_window_raised_to(const vmt_report *report); /* N, or more if new threads needed more */
 VMT_API vmt_scope vmt_report_scope(const vmt_report *report);
 VMT_API vmt_threads vmt_report_threads_counted(const vmt_report *report);

@@ -22,6 +22,9 @@ FAULTS = (
     ("4 GiB", 64, ("sequential", "random")),
     ("1 GiB", None, ("sequential", "random", "zipf")),
 )
+# ... of these also with so many pages that leave the window at once
+MERGED_FAULTS = FAULTS[1], FAULTS[2], FAULTS[4]
+EVICT = 16
 MECHANISMS = {
     "dispatch": "through dispatch, nobody tracing",
     "sigsys": "SIGSYS of dispatch past a tracer",
@@ -132,8 +135,6 @@ class Builder:
                 target = None
                 if engine == "ptrace":
                     target = Target("a fault", 1.2)
-                elif pattern == "sequential":
-                    target = Target("a fault, sequential", 1)
                 elif pattern == "random":
                     target = Target("a fault, random", 1.15)
                 kind = stop_floor(engine)
@@ -141,6 +142,14 @@ class Builder:
                 self.row(row, "a fault", f"{pattern}, {size}, {label}", "us", engine, floor, target, note)
             self.job(self.program("faults", "time", SIZES[size], pages, count, *patterns), ids(engine), engine=engine,
                      rounds=rounds, repeat=repeat, memory=SIZES[size])
+        if (size, window, patterns) in MERGED_FAULTS:
+            merged = {p: f"dispatch.fault.{p}.{size.replace(' ', '')}.{window}.merged" for p in ("sequential", "random")}
+            for pattern, row in merged.items():
+                target = Target("a fault, sequential, merged", 1) if pattern == "sequential" else None
+                self.row(row, "a fault", f"{pattern}, {size}, {label}, {EVICT} leave", "us", "dispatch",
+                         Floor("untraced", ((1, ids("untraced")[pattern]),)), target)
+            self.job(self.program("faults", "time", SIZES[size], pages, count, *merged), merged, engine="dispatch",
+                     rounds=rounds, repeat=repeat, memory=SIZES[size], environment={"VMT_EVICT": str(EVICT)})
 
     def threads(self):
         numbers = ("1", "2", "4", "8")

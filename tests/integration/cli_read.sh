@@ -19,7 +19,7 @@ import json, sys
 report = json.load(open("json"))
 documented = {
     "touches": int, "program_touches": int, "syscall_touches": int, "footprint_pages": int, "pages_written": int,
-    "evictions": int, "drops": int, "upgrades": int, "window_pages": int, "window_raised_to": int,
+    "evictions": int, "drops": int, "upgrades": int, "window_pages": int, "window_raised_to": int, "evict_pages": int,
     "page_size": int, "scope": str, "engine": str,
     "track_writes": bool, "peak_open_pages": int, "threads": int, "threads_counted": str, "threads_detail": list, "syscalls": int,
     "syscalls_walked": int, "over_window_calls": int, "unknown_calls": int, "left_open_pages": int, "refused_calls": int, "complete": bool,
@@ -93,7 +93,7 @@ silent
 awk '{ printf "%16s\n", substr($6, 3) }' out | tr ' ' 0 | cmp -s - hex || fail "$what: other pages"
 cat >dump.py <<'END'
 import sys
-open_pages, touches = [], 0
+open_pages, touches, evict = [], 0, int(sys.argv[1])
 time = 0
 for line in open("out"):
     number, ns, thread, access, by, page, whose, *evicts = line.split()
@@ -102,11 +102,19 @@ for line in open("out"):
     time = int(ns)
     assert page not in open_pages, "touched while open: " + line
     if evicts:
-        assert evicts[0] == "evicts" and evicts[1] in open_pages, line
-        open_pages.remove(evicts[1])
+        word, *evicts = evicts # the oldest; what was dropped since is not told here
+        assert word == "evicts" and len(evicts) == evict, line
+        assert evicts == [open_page for open_page in open_pages if open_page in evicts], line
+        open_pages = [open_page for open_page in open_pages if open_page not in evicts]
     open_pages.append(page)
 END
-python3 dump.py || fail "$what"
+python3 dump.py 1 || fail "$what"
+what='dump, where several pages leave at once'
+run "$vmtrace" run -q -n 20 --evict=7 --writes -o merged.vmt -- "$python" -S -c 0
+"$vmtrace" dump merged.vmt >out
+python3 dump.py 7 || fail "$what"
+"$vmtrace" report merged.vmt | grep -q '^window  *20 pages of 4096 bytes; 7 leave it at once$' || fail "$what: the report"
+json merged.vmt "r['evict_pages'] == 7 and r['evictions'] > 0 and r['evictions'] % 7 == 0"
 run "$vmtrace" dump --format=text trace.vmt
 status 0
 
@@ -224,7 +232,7 @@ for command in run report dump syscalls; do
     awk 'length > 120 { exit 1 }' out || fail "$what: lines are too long"
 done
 run "$vmtrace" run --help
-for option in -n -o --scope --engine --writes -q VMT_SIZE VMT_TRACENAME VMT_SCOPE VMT_ENGINE VMT_WRITES; do
+for option in -n -o --scope --engine --evict --writes -q VMT_SIZE VMT_TRACENAME VMT_SCOPE VMT_ENGINE VMT_EVICT VMT_WRITES; do
     grep -q -e "$option" out || fail "run --help: no $option"
 done
 

@@ -74,7 +74,7 @@ for value in 0 -5 abc 7 1000000000 '' ' 64' 64k 0x40 99999999999999999999; do
     refused "$value"
 done
 
-for setting in VMT_SCOPE=heaps VMT_WRITES=yes VMT_ENGINE=magic; do
+for setting in VMT_SCOPE=heaps VMT_WRITES=yes VMT_ENGINE=magic VMT_EVICT=0 VMT_EVICT=65; do
     what=$setting
     run env "$setting" "$vmtrace" run -- true
     status 125
@@ -94,6 +94,24 @@ done
 run "$vmtrace" run -q --engine auto -o trace -- sh -c :
 silent
 json trace "r['complete'] and r['engine'] == 'ptrace'"
+
+what='--evict'
+for value in 0 -1 abc '' 58 65; do
+    run "$vmtrace" run --evict "$value" -- true
+    status 125
+    says "\"$value\""
+    says 'from 1 to 57 '
+    says "the window's 64 must stay open"
+done
+run "$vmtrace" run --evict=17 -n 23 -- true
+status 125
+says 'from 1 to 16 '
+run "$vmtrace" run -q --evict 16 -n 23 -o trace -- "$python" -S -c 0
+silent
+json trace "r['evict_pages'] == 16 and r['evictions'] > 0 and r['evictions'] % 16 == 0"
+run env VMT_EVICT=4 "$vmtrace" run -q -o trace -- sh -c :
+silent
+json trace "r['evict_pages'] == 4 and r['complete']"
 
 what='--scope'
 run "$vmtrace" run --scope heaps -- true

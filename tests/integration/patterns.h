@@ -22,24 +22,29 @@ struct walk {
     size_t length;
 };
 
-/* Touches of a strict FIFO of `window` pages that sees this walk. */
-static inline uint64_t model_touches(const struct walk *walk, size_t window, size_t pages)
+/* What a FIFO of `window` pages sees of a walk, if its `evict` oldest leave it when it is full. */
+struct model {
+    uint64_t touches, evictions;
+};
+
+static inline struct model model_of(const struct walk *walk, size_t window, size_t evict, size_t pages)
 {
     uint32_t *fifo = calloc(window, sizeof *fifo);
     unsigned char *open = calloc(pages, 1);
-    uint64_t touches = 0;
+    struct model model = {0, 0};
     for (size_t i = 0; i < walk->length; i++) {
         uint32_t page = walk->pages[i];
         if (open[page])
             continue;
-        if (touches >= window)
-            open[fifo[touches % window]] = 0;
-        fifo[touches++ % window] = page;
+        if (model.touches - model.evictions == window)
+            for (size_t n = evict; n; n--)
+                open[fifo[model.evictions++ % window]] = 0;
+        fifo[model.touches++ % window] = page;
         open[page] = 1;
     }
     free(fifo);
     free(open);
-    return touches;
+    return model;
 }
 
 static inline vmt_config config_for(vmt_scope scope, uint64_t window)
@@ -50,6 +55,7 @@ static inline vmt_config config_for(vmt_scope scope, uint64_t window)
     config.window = window;
     config.trace_path = NULL;
     config.track_writes = false;
+    config.evict = 1;
     return config;
 }
 

@@ -30,6 +30,7 @@ static int set_up(void **state)
     memset(&region, 0, sizeof region);
     region.state = VMTI_TRACING;
     region.window = VMT_WINDOW_FLOOR;
+    region.evict = 1;
     memory = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return memory == MAP_FAILED || !vmti_window_make_room(&region, region.window);
 }

@@ -47,6 +47,18 @@ static void bad_configurations_are_named(void **state)
     assert_int_equal(vmt_begin(&config), -EINVAL);
     assert_non_null(strstr(vmt_error_text(), "18446744073709551615"));
     config.window = 64;
+    config.evict = 0;
+    assert_int_equal(vmt_begin(&config), -EINVAL);
+    assert_non_null(strstr(vmt_error_text(), "vmt_config.evict is \"0\""));
+    config.evict = 58;
+    assert_int_equal(vmt_begin(&config), -EINVAL);
+    assert_non_null(strstr(vmt_error_text(), "\"58\""));
+    assert_non_null(strstr(vmt_error_text(), "from 1 to 57"));
+    config.window = 1000;
+    config.evict = VMT_EVICT_MAX + 1;
+    assert_int_equal(vmt_begin(&config), -EINVAL);
+    assert_non_null(strstr(vmt_error_text(), "from 1 to 64"));
+    config.evict = 1;
     config.scope = (vmt_scope)17;
     assert_int_equal(vmt_begin(&config), -EINVAL);
     assert_non_null(strstr(vmt_error_text(), "17"));
@@ -62,6 +74,7 @@ static void bad_environment_is_named(void **state)
         {"VMT_SIZE", "0"},      {"VMT_SIZE", "-5"},     {"VMT_SIZE", "many"}, {"VMT_SIZE", "7"},
         {"VMT_SIZE", "64k"},    {"VMT_SIZE", ""},       {"VMT_SIZE", " 64"},  {"VMT_SIZE", "99999999999999999999999"},
         {"VMT_SIZE", "1000000"}, {"VMT_SCOPE", "heaps"}, {"VMT_WRITES", "yes"}, {"VMT_ENGINE", "magic"},
+        {"VMT_EVICT", "0"},     {"VMT_EVICT", "65"},    {"VMT_EVICT", "1.5"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         vmt_config config;
@@ -75,11 +88,14 @@ static void bad_environment_is_named(void **state)
     setenv("VMT_SIZE", "100", 1);
     setenv("VMT_SCOPE", "region", 1);
     setenv("VMT_WRITES", "1", 1);
+    setenv("VMT_EVICT", "9", 1);
     vmt_config config;
     assert_int_equal(vmt_config_init(&config), 0);
     assert_int_equal(config.window, 100);
     assert_int_equal(config.scope, VMT_SCOPE_REGION);
     assert_true(config.track_writes);
+    assert_int_equal(config.evict, 9);
+    unsetenv("VMT_EVICT");
     unsetenv("VMT_SIZE");
     unsetenv("VMT_SCOPE");
     unsetenv("VMT_WRITES");

@@ -397,6 +397,8 @@ static void settle(uint64_t seed)
     soak.alternate_stacks = one_in(2);
     soak.small_stacks = one_in(4);
     soak.fixed_threshold = one_in(2);
+    unsigned most = soak.window - 7 < 64 ? soak.window - 7 : 64;
+    soak.evict = one_in(3) && most > 1 ? (unsigned)between(2, most) : 1;
     /* A SIGCHLD that its receiver blocks for a moment (system() does) wakes another thread that does not block it, and
      * interrupts its epoll_wait(), though nobody handles it. */
     soak_retry_eintr |= !soak.chld_blocked && soak.threads > 1;
@@ -647,7 +649,10 @@ int main(int argc, char **argv)
         usage();
     settle(strtoull(seed, NULL, 0));
     if (tracing) {
-        printf("-n %u%s%s\n", soak.window, soak.writes ? " --writes" : "",
+        printf("-n %u", soak.window);
+        if (soak.evict > 1)
+            printf(" --evict=%u", soak.evict);
+        printf("%s%s\n", soak.writes ? " --writes" : "",
                soak.scope == 0   ? " --scope region"
                : soak.scope == 1 ? " --scope ranges"
                                  : "");

@@ -87,6 +87,7 @@ struct soak_settings {
     unsigned threads;
     uint64_t steps;  /* of each thread */
     unsigned window; /* to trace it with, ... */
+    unsigned evict;
     unsigned scope;  /* ... 0: scope region, 1: ranges, else heap */
     bool writes;     /* ... telling writes from reads */
     unsigned end;    /* how it ends: enum soak_end */

@@ -176,7 +176,7 @@ static uint32_t by_zipf(uint64_t i, uint64_t *random)
 struct access {
     uint64_t page, time_ns;
     unsigned kind;
-    bool evict;
+    unsigned evicts;
 };
 
 static struct access accesses[2 * REFERENCES];
@@ -204,6 +204,7 @@ static struct written trace_walk(pattern pattern, uint64_t ns, unsigned upgrade_
     memset(&region, 0, sizeof region);
     memset(open, 0, sizeof open);
     region.window = N;
+    region.evict = 1;
     region.track_writes = upgrade_every != 0;
     assert_int_equal(vmti_trace_start(&region, -1, NULL, 0, 0, 0), 0);
     for (uint64_t i = 0; i < REFERENCES; i++) {
@@ -241,7 +242,7 @@ static struct written trace_walk(pattern pattern, uint64_t ns, unsigned upgrade_
         if (event.kind == VMTI_REC_THREAD)
             continue;
         const struct access *a = &accesses[read++];
-        if (event.kind != a->kind || event.page != a->page || event.time_ns != a->time_ns || event.evict != a->evict ||
+        if (event.kind != a->kind || event.page != a->page || event.time_ns != a->time_ns || event.evicts != a->evicts ||
             event.thread || event.syscall || event.write != (a->kind == VMTI_REC_UPGRADE))
             fail_msg("record %zu is not what was written", read);
     }

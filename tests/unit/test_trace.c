@@ -28,7 +28,7 @@
 static const char COMMAND[] = "./program\0--flag\0an argument"; /* its own NUL ends the last one */
 static const uint64_t START_NS = 5000000000u;                  /* monotonic clock at the region's start */
 static const uint64_t REALTIME_NS = 1700000000123456789u;
-enum { THREADS = 3, WINDOW = 64, BLOCK_HEADER = sizeof(struct vmti_trace_block_header) };
+enum { THREADS = 3, WINDOW = 64, EVICT = 3, BLOCK_HEADER = sizeof(struct vmti_trace_block_header) };
 
 /* ------------------------------------------------------------------------------------------- fixture */
 
@@ -45,6 +45,7 @@ static void start(struct writer *w, int fd)
     memset(w, 0, sizeof *w);
     w->fd = fd;
     w->region.window = WINDOW;
+    w->region.evict = EVICT;
     w->region.scope = VMT_SCOPE_REGION;
     w->region.track_writes = true;
     w->region.whole_program = true;
@@ -82,7 +83,7 @@ static void touch(struct writer *w, uint64_t page, unsigned flags, int thread, u
         w->trailer.syscall_touches++;
     else
         w->trailer.program_touches++;
-    w->trailer.evictions += !!(flags & VMTI_REC_EVICT);
+    w->trailer.evictions += flags & VMTI_REC_EVICT ? EVICT : 0;
     vmti_trace_put_touch(&w->region, VMTI_REC_TOUCH, flags, page, &w->threads[thread], START_NS + ns);
 }
 
@@ -139,7 +140,7 @@ static void expect_access(struct vmti_trace_reader *reader, unsigned kind, uint6
     assert_true(event.page == page);
     assert_int_equal(event.write, !!(flags & VMTI_REC_WRITE));
     assert_int_equal(event.syscall, !!(flags & VMTI_REC_SYSCALL));
-    assert_int_equal(event.evict, !!(flags & VMTI_REC_EVICT));
+    assert_int_equal(event.evicts, flags & VMTI_REC_EVICT ? EVICT : 0);
     assert_int_equal(event.thread, thread);
     assert_true(event.time_ns == time_ns);
     assert_true(event.touch == number);
@@ -234,7 +235,7 @@ static void check_each_record_kind(void (*start_it)(struct writer *))
     assert_int_equal(summary.syscall_touches, 2);
     assert_int_equal(summary.footprint, 5);
     assert_int_equal(summary.pages_written, 2);
-    assert_int_equal(summary.evictions, 2);
+    assert_int_equal(summary.evictions, 2 * EVICT);
     assert_int_equal(summary.upgrades, 1);
     assert_int_equal(summary.drops, 2);
     assert_int_equal(summary.thread_count, 3);
@@ -270,6 +271,7 @@ static void check_header(void (*start_it)(struct writer *))
     assert_int_equal(reader.header.page_size, 4096);
     assert_int_equal(reader.header.flags, VMTI_TRACE_HAS_WRITES | VMTI_TRACE_HAS_WHOLE_PROGRAM);
     assert_int_equal(reader.header.window, WINDOW);
+    assert_int_equal(reader.header.evict, EVICT);
     assert_true(reader.header.start_realtime_ns == REALTIME_NS);
     assert_int_equal(reader.header.pid, 4711);
     assert_int_equal(reader.header.engine, VMT_ENGINE_PTRACE);
@@ -370,7 +372,7 @@ static void check_long(void (*start_it)(struct writer *))
         assert_int_equal(event.thread, e->thread);
         assert_int_equal(event.write, !!(e->flags & VMTI_REC_WRITE));
         assert_int_equal(event.syscall, !!(e->flags & VMTI_REC_SYSCALL));
-        assert_int_equal(event.evict, !!(e->flags & VMTI_REC_EVICT));
+        assert_int_equal(event.evicts, e->flags & VMTI_REC_EVICT ? EVICT : 0);
         assert_true(event.touch == touches);
     }
     assert_false(vmti_trace_read_next(&reader, &event));
@@ -900,6 +902,7 @@ static struct bytes forge(const struct vmti_trace_block_header *block, const voi
                                        .header_bytes = sizeof header + 8,
                                        .page_size = 4096,
                                        .window = WINDOW,
+                                       .evict = EVICT,
                                        .time_unit_ns = VMTI_TRACE_TIME_UNIT};
     struct bytes file = {malloc(header.header_bytes + BLOCK_HEADER + payload_bytes),
                          header.header_bytes + BLOCK_HEADER + payload_bytes};
@@ -1043,7 +1046,7 @@ static void test_forged_file_headers_are_refused(void **state)
     struct bytes file = forge(&block, "", 0);
     struct vmti_trace_header good;
     memcpy(&good, file.data, sizeof good);
-    struct vmti_trace_header forged[12];
+    struct vmti_trace_header forged[14];
     for (size_t i = 0; i < sizeof forged / sizeof *forged; i++)
         forged[i] = good;
     forged[0].magic[7] = '2';
@@ -1058,6 +1061,8 @@ static void test_forged_file_headers_are_refused(void **state)
     forged[9].time_unit_ns = 0;
     forged[10].scope = 3;
     forged[11].window = 0;
+    forged[12].evict = 0;
+    forged[13].evict = VMT_EVICT_MAX + 1;
     int fd = new_file();
     assert_true(read_bytes(fd, file.data, file.size).opened);
     for (size_t i = 0; i < sizeof forged / sizeof *forged; i++) {
@@ -1144,7 +1149,7 @@ static void test_a_failed_header_is_the_result_of_start(void **state)
     (void)state;
     int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
     assert_true(full >= 0);
-    struct vmti_region region = {.window = WINDOW};
+    struct vmti_region region = {.window = WINDOW, .evict = EVICT};
     assert_int_equal(vmti_trace_start(&region, full, COMMAND, sizeof COMMAND, 0, 0), -ENOSPC);
     struct vmti_thread thread = {.tid = 1};
     struct vmti_trace_trailer trailer = {0};

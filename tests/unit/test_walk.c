@@ -136,6 +136,7 @@ static int open_arena(void **state)
     memset(&region, 0, sizeof region);
     memset(&thread, 0, sizeof thread);
     region.window = 64;
+    region.evict = 1;
     region.pid = getpid();
     thread.tid = getpid();
     walks = lookups = 0;
@@ -335,6 +336,7 @@ static void a_buffer_larger_than_the_window_is_opened_before_it_is_touched(void 
 {
     (void)state;
     region.window = 8;
+    region.evict = 1;
     assert_true(walk(SYS_mq_timedsend, 0, WORD(arena), 16 * PAGE, 0, 0, 0));
     const struct walked *w = find(arena, 16 * PAGE, false);
     assert_non_null(w);
