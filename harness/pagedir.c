@@ -56,6 +56,24 @@ static uint64_t next_chunk(uint64_t top)
     return VMTI_DIR_TOP;
 }
 
+/* The first word at or after `at` that has not this value in the bits of `mask`, or a few words before it; at most `end`. */
+static uint64_t pass_alike(const struct vmti_dir_chunk *chunk, uint64_t at, uint64_t end, uint32_t mask, uint32_t value)
+{
+    typedef uint64_t __attribute__((may_alias)) pair; /* two words */
+    const uint64_t both = 0x100000001u;
+    if (at % 2)
+        return at;
+    for (; at + 8 <= end; at += 8) {
+        const pair *pairs = (const pair *)&chunk->word[at];
+        uint64_t differences = 0;
+        for (unsigned i = 0; i < 4; i++)
+            differences |= __atomic_load_n(&pairs[i], __ATOMIC_RELAXED) ^ value * both;
+        if (differences & mask * both)
+            break;
+    }
+    return at;
+}
+
 bool vmti_dir_set(uint64_t first, uint64_t last, uint32_t mask, uint32_t value)
 {
     while (first <= last) {
@@ -85,6 +103,9 @@ bool vmti_dir_set(uint64_t first, uint64_t last, uint32_t mask, uint32_t value)
                     high = set_high;
             }
             for (uint32_t i = low; i < high; i++) {
+                i = (uint32_t)pass_alike(chunk, i, high, mask, value & mask);
+                if (i == high)
+                    break;
                 uint32_t word = atomic_load_explicit(&chunk->word[i], memory_order_relaxed);
                 while ((word & mask) != (value & mask) &&
                        !atomic_compare_exchange_weak(&chunk->word[i], &word, (word & ~mask) | (value & mask)))
@@ -117,6 +138,13 @@ uint64_t vmti_dir_next_run(uint64_t *page, uint64_t limit, uint32_t any, uint32_
         if (high > limit)
             high = limit;
         for (; at < high; at++) {
+            /* Of several bits of `any` a page of the run may have others than the first: those are looked at one by one. */
+            uint32_t mask = length ? same | any : any, value = length ? like & mask : 0;
+            uint64_t passed = base + pass_alike(chunk, at - base, high - base, mask, value);
+            length += length ? passed - at : 0;
+            at = passed;
+            if (at == high)
+                break;
             uint32_t word = atomic_load_explicit(&chunk->word[at - base], memory_order_relaxed);
             bool fits = word & any;
             if (length && (!fits || ((word ^ like) & same)))

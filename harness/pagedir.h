@@ -24,7 +24,7 @@ enum { VMTI_DIR_CHUNK_SHIFT = 18, VMTI_DIR_TOP = 1 << (VMTI_ADDRESS_BITS - VMTI_
 
 struct vmti_dir_chunk {
     _Atomic uint32_t low, high; /* bounds of the pages ever set: [low, high) */
-    _Atomic uint32_t word[(1u << VMTI_DIR_CHUNK_SHIFT) + 1]; /* the last one is no page's, and 0 */
+    _Alignas(8) _Atomic uint32_t word[(1u << VMTI_DIR_CHUNK_SHIFT) + 1]; /* the last one is no page's, and 0 */
 };
 
 extern VMTI_HIDDEN _Atomic(struct vmti_dir_chunk *) vmti_dir_top[VMTI_DIR_TOP];

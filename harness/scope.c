@@ -41,7 +41,7 @@ static void mark(struct scan *scan, const struct vmti_map *map, uint64_t first, 
     while ((length = vmti_dir_next_run(&page, end, VMTI_DIR_HEAP | VMTI_DIR_RANGE, VMTI_DIR_HEAP | VMTI_DIR_RANGE))) {
         bool tracked = (vmti_dir_get(page) & VMTI_DIR_RANGE) || r->scope == VMT_SCOPE_HEAP;
         vmti_dir_set(page, page + length - 1, VMTI_DIR_TRACKED | VMTI_DIR_KNOWN | VMTI_DIR_PROT,
-                     prot | (tracked ? VMTI_DIR_TRACKED | VMTI_DIR_KNOWN : 0));
+                     tracked ? prot | VMTI_DIR_TRACKED | VMTI_DIR_KNOWN : 0);
         page += length;
     }
 }
