@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
 #include "locality.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 /* The last touch of a page. Slots are given out in order of time, one for each touch; when they are used up, those of last
  * touches are numbered anew from 0. */
 struct vmti_last_use {
     uint64_t page; /* its number and 1; 0: the place is empty */
     uint64_t time; /* the touch's number, from 1 */
-    uint64_t slot;
+    uint64_t slot : 63, again : 1; /* again: it was not the first touch of the page */
 };
 
-enum { WORD_BITS = 64, BLOCK_WORDS = 8, BLOCK_SLOTS = WORD_BITS * BLOCK_WORDS, FIRST_PLACES = 1024 };
+enum { WORD_BITS = 64, BLOCK_WORDS = 8, BLOCK_SLOTS = WORD_BITS * BLOCK_WORDS, FIRST_PLACES = 16 };
 
 void vmti_locality_free(struct vmti_locality *l)
 {
@@ -61,7 +64,7 @@ static int compact(struct vmti_locality *l)
     for (uint64_t i = 0; i < l->places; i++)
         if (l->uses[i].page)
             l->uses[i].slot = live_before(l, l->uses[i].slot);
-    uint64_t slots = (4 * l->pages / BLOCK_SLOTS + 8) * BLOCK_SLOTS;
+    uint64_t slots = (4 * l->pages / BLOCK_SLOTS + 4) * BLOCK_SLOTS;
     if (slots > l->slots) {
         uint64_t *live = realloc(l->live, slots / 8);
         if (live)
@@ -92,6 +95,15 @@ static struct vmti_last_use *find_place(struct vmti_last_use *uses, uint64_t pla
     return &uses[at];
 }
 
+/* Places are looked up at random: with small pages each look-up in a large table misses the TLB too. Only advice. */
+static void ask_for_huge_pages(void *table, uint64_t bytes)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = ((uintptr_t)table + page - 1) & -page;
+    uintptr_t end = ((uintptr_t)table + bytes) & -page;
+    if (end > start && end - start > (4u << 20))
+        madvise((void *)start, end - start, MADV_HUGEPAGE);
+}
+
 /* At most four places of five are in use. */
 static int grow_table(struct vmti_locality *l)
 {
@@ -99,6 +111,7 @@ static int grow_table(struct vmti_locality *l)
     struct vmti_last_use *uses = places <= UINT32_MAX ? calloc(places, sizeof *uses) : NULL;
     if (!uses)
         return -ENOMEM;
+    ask_for_huge_pages(uses, places * sizeof *uses);
     for (uint64_t i = 0; i < l->places; i++)
         if (l->uses[i].page)
             *find_place(uses, places, l->uses[i].page - 1) = l->uses[i];
@@ -151,6 +164,7 @@ int vmti_locality_touch(struct vmti_locality *l, uint64_t page)
             return -ENOMEM;
         note_interval(l->intervals, l->touches - use->time);
         clear_slot(l, use->slot);
+        use->again = 1;
     } else {
         use->page = page + 1;
         l->pages++;
@@ -174,6 +188,14 @@ uint64_t vmti_locality_misses(const struct vmti_locality *l, uint64_t memory)
     for (uint64_t d = 1; d <= memory && d < l->hits_room; d++)
         misses -= l->hits[d];
     return misses;
+}
+
+uint64_t vmti_locality_once(const struct vmti_locality *l)
+{
+    uint64_t count = 0;
+    for (uint64_t i = 0; i < l->places; i++)
+        count += l->uses[i].page && !l->uses[i].again;
+    return count;
 }
 
 uint64_t vmti_locality_memory_for(const struct vmti_locality *l, uint64_t misses)

@@ -44,6 +44,9 @@ VMTI_HIDDEN uint64_t vmti_locality_misses(const struct vmti_locality *l, uint64_
 /* Touches with this stack distance: so many distinct pages since the last touch of the page, itself included. */
 VMTI_HIDDEN uint64_t vmti_locality_hits(const struct vmti_locality *l, uint64_t distance);
 
+/* Pages with one touch. */
+VMTI_HIDDEN uint64_t vmti_locality_once(const struct vmti_locality *l);
+
 /* The smallest memory that has at most so many misses; 0: none, for each page misses once. */
 VMTI_HIDDEN uint64_t vmti_locality_memory_for(const struct vmti_locality *l, uint64_t misses);
 
