@@ -10,6 +10,7 @@
 #include "../harness/pagedir.h"
 #include "../harness/tell.h"
 #include "../harness/trace_format.h"
+#include "../harness/trace_write.h"
 #include "../harness/walk.h"
 #include "../harness/window.h"
 
@@ -35,6 +36,9 @@ static void hear(struct vmti_catcher *c, struct vmti_thread *t)
         break;
     case VMTI_TELL_UNTRACK:
         vmti_untrack_in_region(c->r, start, end);
+        break;
+    case VMTI_TELL_MARK:
+        vmti_trace_put_mark(c->r, (uint32_t)start, vmti_os_now(CLOCK_MONOTONIC));
         break;
     default:
         break;

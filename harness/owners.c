@@ -12,9 +12,7 @@ enum { CHUNK_SHIFT = VMTI_OWNER_CHUNK_SHIFT, CHUNK_OWNERS = 1 << CHUNK_SHIFT, CH
 _Atomic(struct vmti_owner *) vmti_owner_chunks[VMTI_OWNER_CHUNKS];
 _Atomic uint32_t vmti_owner_count = 1; /* index 0 means: no owner */
 
-static char labels[VMTI_LABELS][VMTI_LABEL_BYTES];
-static _Atomic uint32_t label_count = 1;
-static atomic_flag label_lock = ATOMIC_FLAG_INIT;
+struct vmti_names vmti_labels = {.lock = ATOMIC_FLAG_INIT}, vmti_phases = {.lock = ATOMIC_FLAG_INIT};
 
 uint32_t vmti_owner_new(uint64_t first_page, uint32_t pages, uint64_t bytes, uintptr_t site, uint32_t label)
 {
@@ -53,38 +51,38 @@ bool vmti_owner_extend(uint32_t index, uint64_t page, uintptr_t site)
     return page == owner->first_page + pages && atomic_compare_exchange_strong(&owner->pages, &pages, pages + 1);
 }
 
-uint32_t vmti_label_find(const char *label)
+uint32_t vmti_name_find(const struct vmti_names *names, const char *name)
 {
-    uint32_t n = atomic_load_explicit(&label_count, memory_order_acquire);
-    for (uint32_t i = 1; i < n; i++)
-        if (strcmp(labels[i], label) == 0)
+    uint32_t last = atomic_load_explicit(&names->last, memory_order_acquire);
+    for (uint32_t i = 1; i <= last; i++)
+        if (strcmp(names->text[i], name) == 0)
             return i;
     return 0;
 }
 
-int vmti_label_new(const char *label)
+int vmti_name_new(struct vmti_names *names, const char *name)
 {
-    if (!label || !*label)
+    if (!name || !*name)
         return 0;
-    /* Called by vmt_track() alone, in ordinary program context: a spin lock that no signal handler takes. */
-    while (atomic_flag_test_and_set_explicit(&label_lock, memory_order_acquire))
+    /* Called by vmt_track() and vmt_mark() alone, in ordinary program context: a spin lock that no signal handler takes. */
+    while (atomic_flag_test_and_set_explicit(&names->lock, memory_order_acquire))
         ;
-    int index = (int)vmti_label_find(label);
-    if (!index) {
-        uint32_t n = atomic_load_explicit(&label_count, memory_order_relaxed);
-        if (n == VMTI_LABELS) {
-            index = -ENOSPC;
+    int number = (int)vmti_name_find(names, name);
+    if (!number) {
+        uint32_t next = atomic_load_explicit(&names->last, memory_order_relaxed) + 1;
+        if (next == VMTI_NAMES) {
+            number = -ENOSPC;
         } else {
-            strncpy(labels[n], label, VMTI_LABEL_BYTES - 1);
-            atomic_store_explicit(&label_count, n + 1, memory_order_release);
-            index = (int)n;
+            strncpy(names->text[next], name, VMTI_NAME_BYTES - 1);
+            atomic_store_explicit(&names->last, next, memory_order_release);
+            number = (int)next;
         }
     }
-    atomic_flag_clear_explicit(&label_lock, memory_order_release);
-    return index;
+    atomic_flag_clear_explicit(&names->lock, memory_order_release);
+    return number;
 }
 
-const char *vmti_label(uint32_t index)
+const char *vmti_name(const struct vmti_names *names, uint32_t number)
 {
-    return index < atomic_load_explicit(&label_count, memory_order_acquire) ? labels[index] : "";
+    return number <= atomic_load_explicit(&names->last, memory_order_acquire) ? names->text[number] : "";
 }

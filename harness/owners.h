@@ -18,7 +18,7 @@ struct vmti_owner {
     uint64_t bytes;          /* asked for, by the first allocation of a small owner */
     uintptr_t site;          /* return address of the allocating call; 0 unknown */
     _Atomic uint32_t pages;
-    uint32_t label;          /* index of a label; 0 none */
+    uint32_t label;          /* number of a label; 0 none */
 };
 
 /* The table, in chunks that are mapped when they are needed, and one more than the last index. */
@@ -42,15 +42,26 @@ VMTI_HIDDEN uint32_t vmti_owner_new(uint64_t first_page, uint32_t pages, uint64_
 /* The owner with this index owns one page more, the one after its last. False if another thread was first. */
 VMTI_HIDDEN bool vmti_owner_extend(uint32_t index, uint64_t page, uintptr_t site);
 
-enum { VMTI_LABEL_BYTES = 64, VMTI_LABELS = 1024 };
+/* What the program gives names to: they are numbered from 1, and stay. */
+enum { VMTI_NAME_BYTES = 64, VMTI_NAMES = 1024 };
 
-/* The index of a label, made if it is new; 0 for "" and NULL; negative errno (-ENOSPC: more than VMTI_LABELS). */
-VMTI_HIDDEN int vmti_label_new(const char *label);
+struct vmti_names {
+    atomic_flag lock;
+    _Atomic uint32_t last; /* number of the last one */
+    char text[VMTI_NAMES][VMTI_NAME_BYTES];
+};
 
-/* The text of a label; "" for 0. */
-VMTI_HIDDEN const char *vmti_label(uint32_t index);
+extern VMTI_HIDDEN struct vmti_names vmti_labels; /* of vmt_track() */
+extern VMTI_HIDDEN struct vmti_names vmti_phases; /* of vmt_mark() */
 
-/* The index of an existing label, or 0. */
-VMTI_HIDDEN uint32_t vmti_label_find(const char *label);
+/* The number of a name, made if it is new; 0 for "" and NULL; negative errno (-ENOSPC: more than VMTI_NAMES - 1). For ordinary
+ * program context. */
+VMTI_HIDDEN int vmti_name_new(struct vmti_names *names, const char *name);
+
+/* The text of a name; "" for 0. */
+VMTI_HIDDEN const char *vmti_name(const struct vmti_names *names, uint32_t number);
+
+/* The number of an existing name, or 0. */
+VMTI_HIDDEN uint32_t vmti_name_find(const struct vmti_names *names, const char *name);
 
 #endif

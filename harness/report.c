@@ -112,12 +112,12 @@ const char *vmt_report_trace_path(const vmt_report *report)
 static const char *label_of(const struct vmti_page *page)
 {
     const struct vmti_owner *owner = vmti_owner(page->owner);
-    return owner && owner->label ? vmti_label(owner->label) : NULL;
+    return owner && owner->label ? vmti_name(&vmti_labels, owner->label) : NULL;
 }
 
 bool vmt_report_has_label(const vmt_report *report, const char *label)
 {
-    return report && label && vmti_label_find(label);
+    return report && label && vmti_name_find(&vmti_labels, label);
 }
 
 uint64_t vmt_report_label_pages(const vmt_report *report, const char *label)

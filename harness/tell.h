@@ -17,6 +17,7 @@ enum vmti_tell {
     VMTI_TELL_ADOPT = 3, /* [a, b) holds malloc'd memory that is not tracked yet */
     VMTI_TELL_TRACK = 4, /* [a, b) has been marked for tracking by vmt_track() */
     VMTI_TELL_UNTRACK = 5,
+    VMTI_TELL_MARK = 6,  /* the phase with the number a begins; 0: none */
 };
 
 static inline long vmti_tell(enum vmti_tell what, uintptr_t a, uintptr_t b)

@@ -38,6 +38,8 @@
  *            from the allocating call; 0 unknown), label length: varint, label bytes (at most VMTI_TRACE_LABEL_MAX).
  *            A page belongs to the last owner recorded for it; a record that repeats an index adds its new pages alone.
  *   THREAD   a thread, before its first touch: index: varint, tid: varint
+ *   MARK     a MODULE with the flag WRITE: a phase begins, and the one before it ends: time: varint delta, name length: varint,
+ *            name bytes (at most VMTI_TRACE_LABEL_MAX; none: what follows belongs to no phase)
  *   MODULE   an executable mapping: start: varint, end: varint, file offset: varint, path length: varint, path bytes
  */
 #ifndef VMTI_TRACE_FORMAT_H
@@ -90,6 +92,7 @@ struct vmti_trace_block_header {
 };
 
 enum { VMTI_REC_TOUCH = 0, VMTI_REC_UPGRADE, VMTI_REC_DROP, VMTI_REC_OWNER, VMTI_REC_THREAD, VMTI_REC_MODULE };
+enum { VMTI_REC_MARK = VMTI_REC_MODULE | 1 << 3 };
 enum { VMTI_REC_KIND = 7, VMTI_REC_AGAIN = 6 }; /* AGAIN: the two bits that it has set */
 enum {
     VMTI_REC_WRITE = 1 << 3,

@@ -441,6 +441,17 @@ static bool get_page(struct vmti_trace_reader *reader, struct vmti_event *event)
     return is_range(reader, event->page, 1);
 }
 
+/* The event comes so long after the one before. */
+static bool pass_time(struct vmti_trace_reader *reader, struct vmti_event *event, uint64_t delta)
+{
+    if (delta > UINT64_MAX - reader->last_time)
+        return false;
+    reader->last_time += delta;
+    uint64_t unit = reader->header.time_unit_ns;
+    event->time_ns = reader->last_time > UINT64_MAX / unit ? UINT64_MAX : reader->last_time * unit;
+    return true;
+}
+
 static bool get_touch(struct vmti_trace_reader *reader, struct vmti_event *event, unsigned tag)
 {
     uint64_t delta;
@@ -464,11 +475,8 @@ static bool get_touch(struct vmti_trace_reader *reader, struct vmti_event *event
         if (!get_varint(reader, &delta))
             return false;
     }
-    if (delta > UINT64_MAX - reader->last_time)
+    if (!pass_time(reader, event, delta))
         return false;
-    reader->last_time += delta;
-    uint64_t unit = reader->header.time_unit_ns;
-    event->time_ns = reader->last_time > UINT64_MAX / unit ? UINT64_MAX : reader->last_time * unit;
     event->thread = reader->last_thread;
     event->write = tag & VMTI_REC_WRITE;
     event->syscall = tag & VMTI_REC_SYSCALL;
@@ -512,6 +520,13 @@ static bool get_module(struct vmti_trace_reader *reader, struct vmti_event *even
            event->start <= event->end && event->offset <= UINT64_MAX - (event->end - event->start);
 }
 
+static bool get_mark(struct vmti_trace_reader *reader, struct vmti_event *event)
+{
+    uint64_t delta;
+    event->kind = VMTI_REC_MARK;
+    return get_varint(reader, &delta) && pass_time(reader, event, delta) && get_text(reader, event, VMTI_TRACE_LABEL_MAX);
+}
+
 static bool get_record(struct vmti_trace_reader *reader, struct vmti_event *event)
 {
     unsigned tag = *reader->at++;
@@ -530,6 +545,8 @@ static bool get_record(struct vmti_trace_reader *reader, struct vmti_event *even
     case VMTI_REC_THREAD:
         return !flags && get_varint32(reader, &event->thread) && get_varint32(reader, &event->tid);
     case VMTI_REC_MODULE:
+        if (tag == VMTI_REC_MARK)
+            return get_mark(reader, event);
         return !flags && get_module(reader, event);
     default:
         return get_touch(reader, event, tag);

@@ -25,13 +25,13 @@ struct vmti_event {
     uint64_t touch;       /* TOUCH: its number, from 1; UPGRADE: number of the last touch before it */
     uint64_t page;        /* TOUCH, UPGRADE; first page of a DROP or an OWNER */
     uint64_t pages;       /* DROP, OWNER; page + pages does not overflow, nor does the address of the last byte */
-    uint64_t time_ns;     /* TOUCH, UPGRADE: since the region's start */
+    uint64_t time_ns;     /* TOUCH, UPGRADE, MARK: since the region's start */
     uint32_t owner;       /* OWNER: index */
     uint64_t bytes;       /* OWNER */
     uint64_t site;        /* OWNER */
     uint64_t start, end;  /* MODULE */
     uint64_t offset;      /* MODULE: of `start` in the file */
-    const char *text;     /* OWNER: label; MODULE: path. Any bytes, not ended by NUL; valid until the next call */
+    const char *text;     /* OWNER: label; MODULE: path; MARK: name. Any bytes, not ended by NUL; valid until the next call */
     size_t text_bytes;
 };
 

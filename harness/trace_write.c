@@ -18,6 +18,7 @@ enum {
     DROP_MAX = 1 + 2 * VARINT_MAX,
     THREAD_MAX = 1 + 2 * VARINT_MAX,
     OWNER_MAX = 1 + 6 * VARINT_MAX + VMTI_TRACE_LABEL_MAX,
+    MARK_MAX = 1 + 2 * VARINT_MAX + VMTI_TRACE_LABEL_MAX,
     MODULE_MAX = 1 + 4 * VARINT_MAX + VMTI_TRACE_PATH_MAX,
 };
 
@@ -348,6 +349,28 @@ static void put_thread(struct vmti_trace *trace, struct vmti_thread *t)
     t->recorded = true;
 }
 
+/* In units, since the region's start. Deltas have no sign. */
+static uint64_t time_of(const struct vmti_trace *trace, uint64_t now_ns)
+{
+    uint64_t time = now_ns > trace->start_ns ? (now_ns - trace->start_ns) / VMTI_TRACE_TIME_UNIT : 0;
+    return time < trace->last_time ? trace->last_time : time;
+}
+
+void vmti_trace_put_mark(struct vmti_region *r, uint32_t phase, uint64_t now_ns)
+{
+    struct vmti_trace *trace = &r->trace;
+    const char *name = vmti_name(&vmti_phases, phase);
+    unsigned char *at = reserve(trace, MARK_MAX);
+    if (!at)
+        return;
+    uint64_t time = time_of(trace, now_ns);
+    *at++ = VMTI_REC_MARK;
+    at = put_varint(at, time - trace->last_time);
+    at = put_text(at, name, strlen(name));
+    trace->last_time = time;
+    commit(trace, at);
+}
+
 void vmti_trace_put_touch(struct vmti_region *r, unsigned kind, unsigned flags, uint64_t page, struct vmti_thread *t,
                           uint64_t now_ns)
 {
@@ -357,10 +380,7 @@ void vmti_trace_put_touch(struct vmti_region *r, unsigned kind, unsigned flags, 
     unsigned char *at = reserve(trace, TOUCH_MAX);
     if (vmti_unlikely(!at))
         return;
-    uint64_t time = now_ns > trace->start_ns ? (now_ns - trace->start_ns) / VMTI_TRACE_TIME_UNIT : 0;
-    if (time < trace->last_time)
-        time = trace->last_time; /* time deltas have no sign */
-    uint64_t delta = time - trace->last_time;
+    uint64_t time = time_of(trace, now_ns), delta = time - trace->last_time;
     flags &= VMTI_REC_WRITE | VMTI_REC_SYSCALL | (kind == VMTI_REC_TOUCH ? VMTI_REC_EVICT : 0);
     bool same_thread = t->index == trace->last_thread;
     bool same_page = kind == VMTI_REC_UPGRADE && page == trace->last_page;
@@ -439,17 +459,14 @@ void vmti_trace_put_owner(struct vmti_region *r, uint32_t index)
     unsigned char *at = reserve(trace, OWNER_MAX);
     if (!at)
         return;
-    const char *label = vmti_label(owner->label);
-    size_t label_bytes = 0;
-    while (label_bytes < VMTI_TRACE_LABEL_MAX && label[label_bytes])
-        label_bytes++;
+    const char *label = vmti_name(&vmti_labels, owner->label);
     *at++ = VMTI_REC_OWNER;
     at = put_varint(at, index);
     at = put_varint(at, owner->first_page);
     at = put_varint(at, pages);
     at = put_varint(at, owner->bytes);
     at = put_varint(at, owner->site);
-    at = put_text(at, label, label_bytes);
+    at = put_text(at, label, strlen(label));
     commit(trace, at);
     *seen = pages ? pages : 1;
 }

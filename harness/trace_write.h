@@ -15,6 +15,9 @@ VMTI_HIDDEN int vmti_trace_start(struct vmti_region *r, int fd, const char *comm
 VMTI_HIDDEN void vmti_trace_put_touch(struct vmti_region *r, unsigned kind, unsigned flags, uint64_t page,
                                       struct vmti_thread *t, uint64_t now_ns);
 VMTI_HIDDEN void vmti_trace_put_drop(struct vmti_region *r, uint64_t page, uint64_t count);
+
+/* The phase with this number begins; 0: none. */
+VMTI_HIDDEN void vmti_trace_put_mark(struct vmti_region *r, uint32_t phase, uint64_t now_ns);
 VMTI_HIDDEN void vmti_trace_put_owner(struct vmti_region *r, uint32_t index);
 VMTI_HIDDEN void vmti_trace_put_module(struct vmti_region *r, uint64_t start, uint64_t end, uint64_t offset,
                                        const char *path, size_t path_bytes);

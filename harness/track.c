@@ -74,8 +74,8 @@ int vmt_track(const void *ptr, size_t len, const char *label)
 {
     if (!ptr || wraps(ptr, len))
         return vmti_fail(-EINVAL, "vmt_track(%p, %zu): not a range of memory", ptr, len);
-    if (label && strlen(label) >= VMTI_LABEL_BYTES)
-        return vmti_fail(-EINVAL, "vmt_track: the label \"%.80s\" is longer than %d bytes", label, VMTI_LABEL_BYTES - 1);
+    if (label && strlen(label) >= VMTI_NAME_BYTES)
+        return vmti_fail(-EINVAL, "vmt_track: the label \"%.80s\" is longer than %d bytes", label, VMTI_NAME_BYTES - 1);
     struct check check = {.next = first_page(ptr), .last = last_page(ptr, len)};
     uint64_t first = check.next;
     int error = vmti_maps_read(check_map, &check);
@@ -88,9 +88,9 @@ int vmt_track(const void *ptr, size_t len, const char *label)
     if (check.problem)
         return vmti_fail(-EINVAL, "vmt_track(%p, %zu): %s", ptr, len, check.problem);
 
-    int index = vmti_label_new(label);
+    int index = vmti_name_new(&vmti_labels, label);
     if (index < 0)
-        return vmti_fail(-ENOMEM, "vmt_track: more than %d different labels", VMTI_LABELS - 1);
+        return vmti_fail(-ENOMEM, "vmt_track: more than %d different labels", VMTI_NAMES - 1);
     uint64_t pages = check.last - first + 1;
     uint32_t owner = vmti_owner_new(first, (uint32_t)pages, len, (uintptr_t)__builtin_return_address(0), (uint32_t)index);
     if (!vmti_dir_set(first, check.last, VMTI_DIR_RANGE | VMTI_DIR_OWNER, VMTI_DIR_RANGE | owner))
@@ -112,6 +112,19 @@ int vmt_untrack(const void *ptr, size_t len)
     }
     if (vmti_region_current())
         vmti_tell(VMTI_TELL_UNTRACK, first << VMTI_PAGE_SHIFT, (last + 1) << VMTI_PAGE_SHIFT);
+    return 0;
+}
+
+int vmt_mark(const char *phase)
+{
+    if (phase && strlen(phase) >= VMTI_NAME_BYTES)
+        return vmti_fail(-EINVAL, "vmt_mark: the name \"%.80s\" is longer than %d bytes", phase, VMTI_NAME_BYTES - 1);
+    if (!vmti_region_current())
+        return vmti_fail(-EINVAL, "vmt_mark: no region is open; call it between vmt_begin and vmt_end");
+    int number = vmti_name_new(&vmti_phases, phase);
+    if (number < 0)
+        return vmti_fail(-ENOMEM, "vmt_mark: more than %d different names", VMTI_NAMES - 1);
+    vmti_tell(VMTI_TELL_MARK, (uintptr_t)number, 0);
     return 0;
 }
 

@@ -127,6 +127,13 @@ VMT_API int vmt_track(const void *ptr, size_t len, const char *label);
 /* Takes back vmt_track() for the pages of [ptr, ptr + len). Pages of malloc'd memory stay tracked as the scope says. */
 VMT_API int vmt_untrack(const void *ptr, size_t len);
 
+/*
+ * A phase of the region begins, and the one before it ends: what any thread touches from now on belongs to it. A name that
+ * comes again goes on with that phase; NULL or "" is no phase, as before the first mark. At most 63 bytes, and 1,023 names.
+ * Returns 0, or -EINVAL no region is open or the name is too long, or -ENOMEM. Not async-signal-safe. Thread-safe.
+ */
+VMT_API int vmt_mark(const char *phase);
+
 /* A sentence about the last failure of a vmt_ function in this thread; "" if there was none. Valid until the next one. */
 VMT_API const char *vmt_error_text(void);
 

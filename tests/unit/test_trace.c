@@ -167,11 +167,21 @@ static void expect_owner(struct vmti_trace_reader *reader, uint32_t index, uint6
     assert_memory_equal(event.text, label, strlen(label));
 }
 
+static void expect_mark(struct vmti_trace_reader *reader, const char *name, uint64_t ns)
+{
+    struct vmti_event event;
+    assert_true(vmti_trace_read_next(reader, &event));
+    assert_int_equal(event.kind, VMTI_REC_MARK);
+    assert_int_equal(event.time_ns, ns);
+    assert_int_equal(event.text_bytes, strlen(name));
+    assert_memory_equal(event.text, name, strlen(name));
+}
+
 static void check_each_record_kind(void (*start_it)(struct writer *))
 {
     const uint64_t high = UINT64_MAX >> VMTI_PAGE_SHIFT; /* the last page that has addresses */
-    int label = vmti_label_new("a label");
-    assert_true(label > 0);
+    int label = vmti_name_new(&vmti_labels, "a label"), phase = vmti_name_new(&vmti_phases, "a phase");
+    assert_true(label > 0 && phase > 0);
     uint32_t plain = vmti_owner_new(0x7f0000000, 10, 40000, 0x401234, 0);
     uint32_t labelled = vmti_owner_new(0x555555554, 3, 12288, 0, (uint32_t)label);
 
@@ -185,6 +195,8 @@ static void check_each_record_kind(void (*start_it)(struct writer *))
     touch(&w, 0x555555554, VMTI_REC_EVICT, 2, 2000);
     upgrade(&w, 0x7f0000000, 1, 1500); /* a clock that goes back is held */
     drop(&w, 0x7f0000000, 2);
+    vmti_trace_put_mark(&w.region, (uint32_t)phase, START_NS + 9000);
+    vmti_trace_put_mark(&w.region, 0, START_NS);
     touch(&w, high, VMTI_REC_SYSCALL, 1, UINT64_C(1) << 62);
     touch(&w, 0, 0, 0, UINT64_C(1) << 62);
     w.trailer.footprint = 5;
@@ -215,6 +227,8 @@ static void check_each_record_kind(void (*start_it)(struct writer *))
         assert_true(vmti_trace_read_next(&reader, &event));
         assert_int_equal(event.kind, VMTI_REC_DROP);
         assert_true(event.page == 0x7f0000000 && event.pages == 2);
+        expect_mark(&reader, "a phase", in_units(9000));
+        expect_mark(&reader, "", in_units(9000));
         expect_access(&reader, VMTI_REC_TOUCH, high, VMTI_REC_SYSCALL, 1, UINT64_C(1) << 62, 4);
         expect_access(&reader, VMTI_REC_TOUCH, 0, 0, 0, UINT64_C(1) << 62, 5);
         assert_false(vmti_trace_read_next(&reader, &event));
@@ -704,7 +718,7 @@ static struct bytes contents(int fd)
 /* A small trace with each kind of record, in several blocks. */
 static struct bytes small_trace(void)
 {
-    uint32_t owner = vmti_owner_new(0x1000, 4, 16384, 0x400100, (uint32_t)vmti_label_new("small"));
+    uint32_t owner = vmti_owner_new(0x1000, 4, 16384, 0x400100, (uint32_t)vmti_name_new(&vmti_labels, "small"));
     struct writer w;
     start_in_file(&w);
     vmti_trace_put_module(&w.region, 0x400000, 0x500000, 0, "/bin/small", 10);
