@@ -15,7 +15,7 @@
 #include <uthash.h>
 #include <utlist.h>
 
-#include "../harness/trace_read.h"
+#include "../harness/insight.h"
 #include "cmd.h"
 
 static const char HELP[] =
@@ -112,21 +112,14 @@ static void drop(struct window *window, uint64_t page, uint64_t pages)
 
 /* ------------------------------------------------------------------------------------------- lines */
 
-/* Whose pages are: as the trace has told up to now, and in all. A page may be touched before it tells whose it is. */
-struct owners {
-    struct vmti_page_owners now, all;
-};
-
 static void print_touch(const struct vmti_trace_reader *reader, const struct vmti_event *event,
-                        const struct owners *owners, const struct window *window)
+                        const struct vmti_owners_told *owners, const struct window *window)
 {
     uint64_t page_size = reader->header.page_size;
     char access = reader->header.flags & VMTI_TRACE_HAS_WRITES ? event->write ? 'w' : 'r' : '-';
     printf("%" PRIu64 " %" PRIu64 " %" PRIu32 " %c %c 0x%" PRIx64 " ", event->touch, event->time_ns, event->thread,
            access, event->syscall ? 'S' : 'P', event->page * page_size);
-    const struct vmti_trace_owner *owner = vmti_page_owners_find(&owners->now, event->page);
-    if (!owner)
-        owner = vmti_page_owners_find(&owners->all, event->page);
+    const struct vmti_trace_owner *owner = vmti_owners_told_find(owners, event->page);
     if (!owner) {
         putchar('-');
     } else {
@@ -153,14 +146,10 @@ static void print_touch(const struct vmti_trace_reader *reader, const struct vmt
 /* 0, or -ENOMEM. Stops where stdout fails. */
 static int dump_text(struct vmti_trace_reader *reader)
 {
-    struct owners owners = {0};
+    struct vmti_owners_told owners;
     struct window window = {0};
     struct vmti_event event;
-    int error = 0;
-    while (!error && vmti_trace_read_next(reader, &event))
-        if (event.kind == VMTI_REC_OWNER)
-            error = vmti_page_owners_add(&owners.all, &event);
-    vmti_trace_read_rewind(reader);
+    int error = vmti_owners_told_read(&owners, reader);
     while (!error && !ferror(stdout) && vmti_trace_read_next(reader, &event)) {
         switch (event.kind) {
         case VMTI_REC_TOUCH:
@@ -174,7 +163,7 @@ static int dump_text(struct vmti_trace_reader *reader)
             drop(&window, event.page, event.pages);
             break;
         case VMTI_REC_OWNER:
-            error = vmti_page_owners_add(&owners.now, &event);
+            error = vmti_owners_told_add(&owners, &event);
             break;
         default:
             break;
@@ -183,8 +172,7 @@ static int dump_text(struct vmti_trace_reader *reader)
     int output = errno; /* of stdout, for the caller */
     while (window.fifo)
         leave(&window, window.fifo);
-    vmti_page_owners_free(&owners.now);
-    vmti_page_owners_free(&owners.all);
+    vmti_owners_told_free(&owners);
     errno = output;
     return error;
 }

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+#include "insight.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#define HASH_NONFATAL_OOM 1
+#define HASH_FUNCTION(key, bytes, hash) ((hash) = (unsigned)XXH3_64bits((key), (bytes)))
+#include <uthash.h>
+
+struct vmti_group {
+    struct vmti_group_key key;
+    struct vmti_locality locality;
+    UT_hash_handle hh;
+};
+
+/* A page that belongs to no allocation is named by the order in which such pages were first touched. */
+struct stray {
+    uint64_t page, number;
+    UT_hash_handle hh;
+};
+
+/* ------------------------------------------------------------------------------------------- names */
+
+static const char *const grouping_names[VMTI_GROUPINGS] = {"thread", "label", "site", "phase"};
+
+const char *vmti_grouping_name(enum vmti_grouping by)
+{
+    return grouping_names[by];
+}
+
+bool vmti_grouping_parse(const char *name, enum vmti_grouping *by)
+{
+    for (unsigned i = 0; i < VMTI_GROUPINGS; i++)
+        if (strcmp(name, grouping_names[i]) == 0) {
+            *by = (enum vmti_grouping)i;
+            return true;
+        }
+    return false;
+}
+
+/* ------------------------------------------------------------------------------------------- owners */
+
+int vmti_owners_told_read(struct vmti_owners_told *told, struct vmti_trace_reader *reader)
+{
+    struct vmti_event event;
+    int error = 0;
+    memset(told, 0, sizeof *told);
+    vmti_trace_read_rewind(reader);
+    while (!error && vmti_trace_read_next(reader, &event))
+        if (event.kind == VMTI_REC_OWNER)
+            error = vmti_page_owners_add(&told->all, &event);
+    vmti_trace_read_rewind(reader);
+    return error;
+}
+
+int vmti_owners_told_add(struct vmti_owners_told *told, const struct vmti_event *event)
+{
+    return vmti_page_owners_add(&told->now, event);
+}
+
+const struct vmti_trace_owner *vmti_owners_told_find(const struct vmti_owners_told *told, uint64_t page)
+{
+    const struct vmti_trace_owner *owner = vmti_page_owners_find(&told->now, page);
+    return owner ? owner : vmti_page_owners_find(&told->all, page);
+}
+
+void vmti_owners_told_free(struct vmti_owners_told *told)
+{
+    vmti_page_owners_free(&told->now);
+    vmti_page_owners_free(&told->all);
+}
+
+/* ------------------------------------------------------------------------------------------- groups */
+
+const struct vmti_group *vmti_group_next(const struct vmti_insight *insight, enum vmti_grouping by,
+                                         const struct vmti_group *group)
+{
+    return group ? group->hh.next : insight->groups[by];
+}
+
+const struct vmti_group_key *vmti_group_key(const struct vmti_group *group)
+{
+    return &group->key;
+}
+
+const struct vmti_locality *vmti_group_locality(const struct vmti_group *group)
+{
+    return &group->locality;
+}
+
+static int touch_group(struct vmti_group **groups, const struct vmti_group_key *key, uint64_t page)
+{
+    struct vmti_group *group;
+    HASH_FIND(hh, *groups, key, sizeof *key, group);
+    if (!group) {
+        group = calloc(1, sizeof *group);
+        if (!group)
+            return -ENOMEM;
+        group->key = *key;
+        HASH_ADD(hh, *groups, key, sizeof group->key, group);
+        if (!group->hh.tbl) { /* uthash leaves it NULL when it could not add */
+            free(group);
+            return -ENOMEM;
+        }
+    }
+    return vmti_locality_touch(&group->locality, page);
+}
+
+/* ------------------------------------------------------------------------------------------- one pass */
+
+struct pass {
+    struct vmti_insight *insight;
+    unsigned by;
+    struct vmti_owners_told owners;
+    uint32_t *allocated; /* indices of the trace's owners, in order of allocation */
+    size_t allocated_count;
+    struct vmti_group_key phase;
+    struct stray *strays;
+    XXH3_state_t *fingerprint;
+    uint64_t names[512]; /* that it has not taken yet */
+    size_t names_count;
+};
+
+static void flush_names(struct pass *pass)
+{
+    XXH3_64bits_update(pass->fingerprint, pass->names, pass->names_count * sizeof *pass->names);
+    pass->names_count = 0;
+}
+
+static int compare_indices(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static int order_allocations(struct pass *pass)
+{
+    const struct vmti_page_owners *all = &pass->owners.all;
+    pass->allocated = malloc((all->count + 1) * sizeof *pass->allocated);
+    if (!pass->allocated)
+        return -ENOMEM;
+    for (size_t i = 0; i < all->count; i++)
+        pass->allocated[i] = all->owners[i].index;
+    pass->allocated_count = all->count;
+    qsort(pass->allocated, pass->allocated_count, sizeof *pass->allocated, compare_indices);
+    return 0;
+}
+
+/*
+ * The page by the order of its allocation, among those that the trace tells of, and its offset there: so neither addresses
+ * matter, nor what was allocated for something else.
+ */
+static int add_to_fingerprint(struct pass *pass, const struct vmti_trace_owner *owner, uint64_t page)
+{
+    uint64_t index = 0, offset;
+    if (owner) {
+        const uint32_t *place = bsearch(&owner->index, pass->allocated, pass->allocated_count, sizeof *pass->allocated,
+                                        compare_indices);
+        index = (uint64_t)(place - pass->allocated) + 1; /* each owner of the trace is there */
+        offset = page - owner->first_page;
+    } else {
+        struct stray *stray;
+        HASH_FIND(hh, pass->strays, &page, sizeof page, stray);
+        if (!stray) {
+            stray = malloc(sizeof *stray);
+            if (!stray)
+                return -ENOMEM;
+            *stray = (struct stray){.page = page, .number = HASH_COUNT(pass->strays)};
+            HASH_ADD(hh, pass->strays, page, sizeof stray->page, stray);
+            if (!stray->hh.tbl) {
+                free(stray);
+                return -ENOMEM;
+            }
+        }
+        offset = stray->number;
+    }
+    pass->names[pass->names_count++] = index;
+    pass->names[pass->names_count++] = offset;
+    if (pass->names_count == sizeof pass->names / sizeof *pass->names)
+        flush_names(pass);
+    return 0;
+}
+
+static int take_touch(struct pass *pass, const struct vmti_event *event)
+{
+    struct vmti_insight *insight = pass->insight;
+    const struct vmti_trace_owner *owner = vmti_owners_told_find(&pass->owners, event->page);
+    int error = vmti_locality_touch(&insight->all, event->page);
+    if (!error)
+        error = add_to_fingerprint(pass, owner, event->page);
+    for (unsigned by = 0; by < VMTI_GROUPINGS && !error; by++) {
+        struct vmti_group_key key;
+        if (!(pass->by & 1u << by))
+            continue;
+        memset(&key, 0, sizeof key);
+        if (by == VMTI_BY_THREAD)
+            key.number = event->thread;
+        else if (by == VMTI_BY_SITE)
+            key.number = owner ? owner->site : 0;
+        else if (by == VMTI_BY_PHASE)
+            key = pass->phase;
+        else if (owner)
+            memcpy(key.name, owner->label, strlen(owner->label));
+        if (by == VMTI_BY_THREAD || by == VMTI_BY_SITE || *key.name)
+            error = touch_group(&insight->groups[by], &key, event->page);
+    }
+    return error;
+}
+
+static int take_event(struct pass *pass, const struct vmti_event *event)
+{
+    switch (event->kind) {
+    case VMTI_REC_TOUCH:
+        return take_touch(pass, event);
+    case VMTI_REC_OWNER:
+        return vmti_owners_told_add(&pass->owners, event);
+    case VMTI_REC_MARK:
+        memset(&pass->phase, 0, sizeof pass->phase);
+        memcpy(pass->phase.name, event->text, event->text_bytes);
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+int vmti_insight_read(struct vmti_trace_reader *reader, unsigned by, struct vmti_insight *insight)
+{
+    struct pass pass = {.insight = insight, .by = by};
+    struct vmti_event event;
+    memset(insight, 0, sizeof *insight);
+    int error = vmti_owners_told_read(&pass.owners, reader);
+    if (!error)
+        error = order_allocations(&pass);
+    pass.fingerprint = XXH3_createState();
+    if (!error && (!pass.fingerprint || XXH3_64bits_reset(pass.fingerprint) != XXH_OK))
+        error = -ENOMEM;
+    while (!error && vmti_trace_read_next(reader, &event))
+        error = take_event(&pass, &event);
+    if (!error) {
+        flush_names(&pass);
+        insight->fingerprint = XXH3_64bits_digest(pass.fingerprint);
+        insight->pages_once = vmti_locality_once(&insight->all);
+    }
+    struct stray *stray, *next;
+    HASH_ITER(hh, pass.strays, stray, next)
+    {
+        HASH_DEL(pass.strays, stray);
+        free(stray);
+    }
+    XXH3_freeState(pass.fingerprint);
+    free(pass.allocated);
+    vmti_owners_told_free(&pass.owners);
+    return error ? error : reader->error ? reader->error : reader->complete ? 0 : -EIO;
+}
+
+void vmti_insight_free(struct vmti_insight *insight)
+{
+    struct vmti_group *group, *next;
+    vmti_locality_free(&insight->all);
+    for (unsigned by = 0; by < VMTI_GROUPINGS; by++)
+        HASH_ITER(hh, insight->groups[by], group, next)
+        {
+            HASH_DEL(insight->groups[by], group);
+            vmti_locality_free(&group->locality);
+            free(group);
+        }
+}
+
+uint64_t vmti_memory_for_percent(const struct vmti_locality *l, double percent)
+{
+    double more = (double)l->touches * percent / 100;
+    return l->touches ? vmti_locality_memory_for(l, l->pages + (more > 0 ? (uint64_t)more : 0)) : 0;
+}
