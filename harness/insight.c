@@ -236,6 +236,8 @@ int vmti_insight_read(struct vmti_trace_reader *reader, unsigned by, struct vmti
     int error = vmti_owners_told_read(&pass.owners, reader);
     if (!error)
         error = order_allocations(&pass);
+    if (!error)
+        error = vmti_locality_want_peaks(&insight->all);
     pass.fingerprint = XXH3_createState();
     if (!error && (!pass.fingerprint || XXH3_64bits_reset(pass.fingerprint) != XXH_OK))
         error = -ENOMEM;

@@ -24,6 +24,7 @@ void vmti_locality_free(struct vmti_locality *l)
     free(l->live);
     free(l->counts);
     free(l->hits);
+    free(l->peaks);
     memset(l, 0, sizeof *l);
 }
 
@@ -151,6 +152,59 @@ static void note_interval(struct vmti_intervals *intervals, uint64_t interval)
     bin->sum += interval;
 }
 
+/* ------------------------------------------------------------------------------------------- peaks */
+
+enum { PEAK_LOG = 22, PEAK_TOUCHES = 1 << PEAK_LOG };
+
+/* For the taus 1, 2, 4 and so on up to PEAK_TOUCHES. */
+struct vmti_peaks {
+    uint32_t now[PEAK_LOG + 1], most[PEAK_LOG + 1]; /* distinct pages among the last tau touches */
+    uint64_t last_use[PEAK_TOUCHES / WORD_BITS];    /* bit t of a ring: touch t is the last one of its page */
+};
+
+int vmti_locality_want_peaks(struct vmti_locality *l)
+{
+    l->peaks = calloc(1, sizeof *l->peaks);
+    return l->peaks ? 0 : -ENOMEM;
+}
+
+static uint64_t *ring_word(struct vmti_peaks *peaks, uint64_t touch)
+{
+    return &peaks->last_use[touch % PEAK_TOUCHES / WORD_BITS];
+}
+
+/* Of the touch `touch`, so many after the last one of its page; UINT64_MAX: there was none. */
+static void note_peaks(struct vmti_peaks *peaks, uint64_t touch, uint64_t interval)
+{
+    if (interval <= PEAK_TOUCHES)
+        *ring_word(peaks, touch - interval) &= ~((uint64_t)1 << (touch - interval) % WORD_BITS);
+    for (unsigned log = 0; log <= PEAK_LOG; log++) {
+        uint64_t tau = (uint64_t)1 << log, before = touch - tau;
+        if (before >= touch) /* there are not so many yet: the bit is 0 */
+            before = touch;
+        uint32_t now = peaks->now[log] + (interval > tau) - (*ring_word(peaks, before) >> before % WORD_BITS & 1);
+        peaks->now[log] = now;
+        peaks->most[log] = now > peaks->most[log] ? now : peaks->most[log];
+    }
+    *ring_word(peaks, touch) |= (uint64_t)1 << touch % WORD_BITS;
+}
+
+bool vmti_locality_peak(const struct vmti_locality *l, unsigned i, uint64_t *peak)
+{
+    uint64_t tau = vmti_locality_tau(i);
+    if (!l->peaks)
+        return false;
+    if (tau >= l->touches)
+        *peak = l->pages;
+    else if (tau <= PEAK_TOUCHES && (tau & (tau - 1)) == 0)
+        *peak = l->peaks->most[__builtin_ctzll(tau)];
+    else
+        return false;
+    return true;
+}
+
+/* ------------------------------------------------------------------------------------------- touches */
+
 int vmti_locality_touch(struct vmti_locality *l, uint64_t page)
 {
     if (5 * l->pages >= 4 * l->places && grow_table(l) < 0)
@@ -158,17 +212,21 @@ int vmti_locality_touch(struct vmti_locality *l, uint64_t page)
     if (l->next_slot == l->slots && compact(l) < 0)
         return -ENOMEM;
     struct vmti_last_use *use = find_place(l->uses, l->places, page);
+    uint64_t interval = UINT64_MAX;
     l->touches++;
     if (use->page) {
         if (note_hit(l, l->pages - live_before(l, use->slot)) < 0)
             return -ENOMEM;
-        note_interval(l->intervals, l->touches - use->time);
+        interval = l->touches - use->time;
+        note_interval(l->intervals, interval);
         clear_slot(l, use->slot);
         use->again = 1;
     } else {
         use->page = page + 1;
         l->pages++;
     }
+    if (l->peaks)
+        note_peaks(l->peaks, l->touches, interval);
     use->time = l->touches;
     use->slot = l->next_slot++;
     set_slot(l, use->slot);

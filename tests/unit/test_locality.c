@@ -98,6 +98,21 @@ static double working_set_of(const struct stream *s, uint64_t tau)
     return (double)sum / (double)s->length;
 }
 
+/* By how often each page is among the last tau; pages are below `pages`. */
+static uint64_t peak_of(const struct stream *s, uint64_t first, uint64_t pages, uint64_t tau)
+{
+    uint32_t *uses = calloc(pages, sizeof *uses);
+    uint64_t distinct = 0, peak = 0;
+    for (size_t t = 0; t < s->length; t++) {
+        distinct += uses[s->pages[t] - first]++ == 0;
+        if (t >= tau)
+            distinct -= --uses[s->pages[t - tau] - first] == 0;
+        peak = distinct > peak ? distinct : peak;
+    }
+    free(uses);
+    return peak;
+}
+
 /* ------------------------------------------------------------------------------------------- tests */
 
 static void check_misses(const struct stream *s, size_t most)
@@ -153,6 +168,40 @@ static void test_working_sets_are_averages(void **state)
         vmti_locality_free(&l);
         free(s.pages);
     }
+}
+
+static void check_peaks(size_t length, uint64_t pages, unsigned first_tau)
+{
+    const uint64_t first = 0x7f1234567u; /* a seed that 3 divides: neighbours */
+    struct stream s = random_stream(length, pages, 3);
+    struct vmti_locality l = {0};
+    uint64_t peak;
+    assert_int_equal(vmti_locality_want_peaks(&l), 0);
+    for (size_t i = 0; i < s.length; i++)
+        assert_int_equal(vmti_locality_touch(&l, s.pages[i]), 0);
+    for (unsigned i = first_tau; i < VMTI_LOCALITY_TAUS; i++) {
+        uint64_t tau = vmti_locality_tau(i);
+        if (vmti_locality_peak(&l, i, &peak))
+            assert_int_equal(peak, peak_of(&s, first, pages, tau));
+        else
+            assert_true(tau < length && (tau > 1 << 22 || tau & (tau - 1)));
+    }
+    vmti_locality_free(&l);
+    free(s.pages);
+}
+
+static void test_working_sets_have_peaks(void **state)
+{
+    (void)state;
+    uint64_t peak;
+    struct vmti_locality unwanted = {0};
+    assert_int_equal(vmti_locality_touch(&unwanted, 1), 0);
+    assert_false(vmti_locality_peak(&unwanted, 0, &peak));
+    vmti_locality_free(&unwanted);
+    check_peaks(1, 1, 0);
+    check_peaks(600, 60, 0);
+    check_peaks(50000, 4000, 0);
+    check_peaks(9000000, 200000, 40); /* longer than what is kept of the past */
 }
 
 /* What a strict FIFO of N pages misses of a program's accesses; and, where `leave` is more, one that so many leave at once. */
@@ -222,6 +271,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_misses_are_those_of_a_stack),
         cmocka_unit_test(test_working_sets_are_averages),
+        cmocka_unit_test(test_working_sets_have_peaks),
         cmocka_unit_test(test_bounds_hold_for_the_whole_program),
         cmocka_unit_test(test_a_page_takes_at_most_100_bytes),
     };
