@@ -113,24 +113,33 @@ static int touch_group(struct vmti_group **groups, const struct vmti_group_key *
 
 /* ------------------------------------------------------------------------------------------- one pass */
 
+enum { TOUCHES_AT_ONCE = 64, KNOWN_PAGES = 1 << 14 };
+
+/* A page's name for the fingerprint, and whose it is. */
+struct known_page {
+    uint64_t page;      /* and 1; 0: no page's */
+    uint64_t additions; /* of owners, when this was looked up */
+    uint64_t allocation, offset;
+    const struct vmti_trace_owner *owner;
+};
+
 struct pass {
     struct vmti_insight *insight;
     unsigned by;
     struct vmti_owners_told owners;
+    uint64_t additions;
     uint32_t *allocated; /* indices of the trace's owners, in order of allocation */
     size_t allocated_count;
+    struct known_page *known;
     struct vmti_group_key phase;
     struct stray *strays;
     XXH3_state_t *fingerprint;
-    uint64_t names[512]; /* that it has not taken yet */
-    size_t names_count;
+    struct touch {
+        uint64_t page;
+        uint32_t thread;
+    } touches[TOUCHES_AT_ONCE]; /* that are to be taken next: see vmti_locality_expect() */
+    size_t count;
 };
-
-static void flush_names(struct pass *pass)
-{
-    XXH3_64bits_update(pass->fingerprint, pass->names, pass->names_count * sizeof *pass->names);
-    pass->names_count = 0;
-}
 
 static int compare_indices(const void *a, const void *b)
 {
@@ -151,55 +160,58 @@ static int order_allocations(struct pass *pass)
     return 0;
 }
 
-/*
- * The page by the order of its allocation, among those that the trace tells of, and its offset there: so neither addresses
- * matter, nor what was allocated for something else.
- */
-static int add_to_fingerprint(struct pass *pass, const struct vmti_trace_owner *owner, uint64_t page)
+/* A page without an owner. */
+static int number_stray(struct pass *pass, uint64_t page, uint64_t *number)
 {
-    uint64_t index = 0, offset;
-    if (owner) {
-        const uint32_t *place = bsearch(&owner->index, pass->allocated, pass->allocated_count, sizeof *pass->allocated,
-                                        compare_indices);
-        index = (uint64_t)(place - pass->allocated) + 1; /* each owner of the trace is there */
-        offset = page - owner->first_page;
-    } else {
-        struct stray *stray;
-        HASH_FIND(hh, pass->strays, &page, sizeof page, stray);
-        if (!stray) {
-            stray = malloc(sizeof *stray);
-            if (!stray)
-                return -ENOMEM;
-            *stray = (struct stray){.page = page, .number = HASH_COUNT(pass->strays)};
-            HASH_ADD(hh, pass->strays, page, sizeof stray->page, stray);
-            if (!stray->hh.tbl) {
-                free(stray);
-                return -ENOMEM;
-            }
+    struct stray *stray;
+    HASH_FIND(hh, pass->strays, &page, sizeof page, stray);
+    if (!stray) {
+        stray = malloc(sizeof *stray);
+        if (!stray)
+            return -ENOMEM;
+        *stray = (struct stray){.page = page, .number = HASH_COUNT(pass->strays)};
+        HASH_ADD(hh, pass->strays, page, sizeof stray->page, stray);
+        if (!stray->hh.tbl) {
+            free(stray);
+            return -ENOMEM;
         }
-        offset = stray->number;
     }
-    pass->names[pass->names_count++] = index;
-    pass->names[pass->names_count++] = offset;
-    if (pass->names_count == sizeof pass->names / sizeof *pass->names)
-        flush_names(pass);
+    *number = stray->number;
     return 0;
 }
 
-static int take_touch(struct pass *pass, const struct vmti_event *event)
+/*
+ * What there is to know of a page now, or NULL: no memory. Its name is the order of its allocation, among those that the trace
+ * tells of, and its offset there: so neither addresses matter, nor what was allocated for something else.
+ */
+static const struct known_page *look_up(struct pass *pass, uint64_t page)
 {
-    struct vmti_insight *insight = pass->insight;
-    const struct vmti_trace_owner *owner = vmti_owners_told_find(&pass->owners, event->page);
-    int error = vmti_locality_touch(&insight->all, event->page);
-    if (!error)
-        error = add_to_fingerprint(pass, owner, event->page);
+    struct known_page *known = &pass->known[page % KNOWN_PAGES];
+    if (known->page == page + 1 && known->additions == pass->additions)
+        return known;
+    *known = (struct known_page){.additions = pass->additions, .owner = vmti_owners_told_find(&pass->owners, page)};
+    if (known->owner) {
+        const uint32_t *place = bsearch(&known->owner->index, pass->allocated, pass->allocated_count,
+                                        sizeof *pass->allocated, compare_indices);
+        known->allocation = (uint64_t)(place - pass->allocated) + 1; /* each owner of the trace is there */
+        known->offset = page - known->owner->first_page;
+    } else if (number_stray(pass, page, &known->offset) < 0) {
+        return NULL;
+    }
+    known->page = page + 1;
+    return known;
+}
+
+static int take_for_groups(struct pass *pass, const struct touch *touch, const struct vmti_trace_owner *owner)
+{
+    int error = 0;
     for (unsigned by = 0; by < VMTI_GROUPINGS && !error; by++) {
         struct vmti_group_key key;
         if (!(pass->by & 1u << by))
             continue;
         memset(&key, 0, sizeof key);
         if (by == VMTI_BY_THREAD)
-            key.number = event->thread;
+            key.number = touch->thread;
         else if (by == VMTI_BY_SITE)
             key.number = owner ? owner->site : 0;
         else if (by == VMTI_BY_PHASE)
@@ -207,22 +219,48 @@ static int take_touch(struct pass *pass, const struct vmti_event *event)
         else if (owner)
             memcpy(key.name, owner->label, strlen(owner->label));
         if (by == VMTI_BY_THREAD || by == VMTI_BY_SITE || *key.name)
-            error = touch_group(&insight->groups[by], &key, event->page);
+            error = touch_group(&pass->insight->groups[by], &key, touch->page);
     }
+    return error;
+}
+
+static int take_touches(struct pass *pass)
+{
+    uint64_t names[2 * TOUCHES_AT_ONCE];
+    int error = 0;
+    for (size_t i = 0; i < pass->count && !error; i++) {
+        const struct touch *touch = &pass->touches[i];
+        const struct known_page *known = look_up(pass, touch->page);
+        if (!known)
+            return -ENOMEM;
+        names[2 * i] = known->allocation;
+        names[2 * i + 1] = known->offset;
+        error = vmti_locality_touch(&pass->insight->all, touch->page);
+        if (!error && pass->by)
+            error = take_for_groups(pass, touch, known->owner);
+    }
+    XXH3_64bits_update(pass->fingerprint, names, 2 * pass->count * sizeof *names);
+    pass->count = 0;
     return error;
 }
 
 static int take_event(struct pass *pass, const struct vmti_event *event)
 {
+    int error = 0;
     switch (event->kind) {
     case VMTI_REC_TOUCH:
-        return take_touch(pass, event);
+        vmti_locality_expect(&pass->insight->all, event->page);
+        pass->touches[pass->count++] = (struct touch){event->page, event->thread};
+        return pass->count == TOUCHES_AT_ONCE ? take_touches(pass) : 0;
     case VMTI_REC_OWNER:
-        return vmti_owners_told_add(&pass->owners, event);
+        error = take_touches(pass);
+        pass->additions++;
+        return error ? error : vmti_owners_told_add(&pass->owners, event);
     case VMTI_REC_MARK:
+        error = take_touches(pass);
         memset(&pass->phase, 0, sizeof pass->phase);
         memcpy(pass->phase.name, event->text, event->text_bytes);
-        return 0;
+        return error;
     default:
         return 0;
     }
@@ -238,13 +276,15 @@ int vmti_insight_read(struct vmti_trace_reader *reader, unsigned by, struct vmti
         error = order_allocations(&pass);
     if (!error)
         error = vmti_locality_want_peaks(&insight->all);
+    pass.known = calloc(KNOWN_PAGES, sizeof *pass.known);
     pass.fingerprint = XXH3_createState();
-    if (!error && (!pass.fingerprint || XXH3_64bits_reset(pass.fingerprint) != XXH_OK))
+    if (!error && (!pass.known || !pass.fingerprint || XXH3_64bits_reset(pass.fingerprint) != XXH_OK))
         error = -ENOMEM;
     while (!error && vmti_trace_read_next(reader, &event))
         error = take_event(&pass, &event);
+    if (!error)
+        error = take_touches(&pass);
     if (!error) {
-        flush_names(&pass);
         insight->fingerprint = XXH3_64bits_digest(pass.fingerprint);
         insight->pages_once = vmti_locality_once(&insight->all);
     }
@@ -255,6 +295,7 @@ int vmti_insight_read(struct vmti_trace_reader *reader, unsigned by, struct vmti
         free(stray);
     }
     XXH3_freeState(pass.fingerprint);
+    free(pass.known);
     free(pass.allocated);
     vmti_owners_told_free(&pass.owners);
     return error ? error : reader->error ? reader->error : reader->complete ? 0 : -EIO;

@@ -16,7 +16,7 @@ struct vmti_last_use {
     uint64_t slot : 63, again : 1; /* again: it was not the first touch of the page */
 };
 
-enum { WORD_BITS = 64, BLOCK_WORDS = 8, BLOCK_SLOTS = WORD_BITS * BLOCK_WORDS, FIRST_PLACES = 16 };
+enum { WORD_BITS = 64, BLOCK_WORDS = 4, BLOCK_SLOTS = WORD_BITS * BLOCK_WORDS, FIRST_PLACES = 16 };
 
 void vmti_locality_free(struct vmti_locality *l)
 {
@@ -87,10 +87,16 @@ static int compact(struct vmti_locality *l)
 
 /* ------------------------------------------------------------------------------------------- pages */
 
+/* Where to begin to look for it. The upper half of a product spreads neighbours (Knuth, TAOCP 3, 6.4), and scales to any number
+ * of places. */
+static uint64_t first_place(uint64_t places, uint64_t page)
+{
+    return (((page + 1) * 0x9e3779b97f4a7c15u >> 32) * places) >> 32;
+}
+
 static struct vmti_last_use *find_place(struct vmti_last_use *uses, uint64_t places, uint64_t page)
 {
-    /* The upper half of a product spreads neighbours (Knuth, TAOCP 3, 6.4), and scales to any number of places. */
-    uint64_t at = (((page + 1) * 0x9e3779b97f4a7c15u >> 32) * places) >> 32;
+    uint64_t at = first_place(places, page);
     while (uses[at].page && uses[at].page != page + 1)
         at = at + 1 == places ? 0 : at + 1;
     return &uses[at];
@@ -204,6 +210,12 @@ bool vmti_locality_peak(const struct vmti_locality *l, unsigned i, uint64_t *pea
 }
 
 /* ------------------------------------------------------------------------------------------- touches */
+
+void vmti_locality_expect(const struct vmti_locality *l, uint64_t page)
+{
+    if (l->places)
+        __builtin_prefetch(&l->uses[first_place(l->places, page)]);
+}
 
 int vmti_locality_touch(struct vmti_locality *l, uint64_t page)
 {

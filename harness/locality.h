@@ -41,6 +41,9 @@ VMTI_HIDDEN void vmti_locality_free(struct vmti_locality *l);
 /* Before the first touch: peaks of the working sets are wanted too. They take half a MiB, and some 50 ns a touch. 0, or -ENOMEM. */
 VMTI_HIDDEN int vmti_locality_want_peaks(struct vmti_locality *l);
 
+/* This page is soon to be touched: its place is fetched meanwhile. Changes nothing. */
+VMTI_HIDDEN void vmti_locality_expect(const struct vmti_locality *l, uint64_t page);
+
 /* The next touch. 0, or -ENOMEM: the figures are not to be used then. */
 VMTI_HIDDEN int vmti_locality_touch(struct vmti_locality *l, uint64_t page);
 
