@@ -306,6 +306,19 @@ class Builder:
             self.job(self.program("faults", "trace", 16 * MIB, 64, self.count(32768),
                                   f"{self.context.scratch}/touches.vmt", *patterns), keys, engine=engine, rounds=3)
 
+    def reading(self):
+        group = "reading a trace: misses for every memory size"
+        for pages in (1_000, 100_000, 1_000_000):
+            for pattern in ("random", "zipf"):
+                row = f"locality.{pattern}.{pages}"
+                records = self.count(100_000_000 if pages == 100_000 else 20_000_000)
+                self.row(f"{row}.rate", group, f"records a second, {pattern}, {pages:,} pages", "/s",
+                         floor=Floor("5 million", (), 5e6), target=Target("records read a second", 1, at_least=True))
+                self.row(f"{row}.bytes", group, f"bytes a page, {pattern}, {pages:,} pages", "B",
+                         floor=Floor("100 bytes", (), 100), target=Target("memory to read, a page", 1))
+                self.job(self.program("locality", pattern, pages, records),
+                         {"rate": f"{row}.rate", "bytes": f"{row}.bytes"}, rounds=1)
+
     # ------------------------------------------------------------ peers
 
     def peers(self):
@@ -397,5 +410,6 @@ def make_plan(context):
     builder.threads()
     builder.trace()
     builder.memory()
+    builder.reading()
     builder.peers()
     return builder.plan
