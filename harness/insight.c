@@ -18,12 +18,6 @@ struct vmti_group {
     UT_hash_handle hh;
 };
 
-/* A page that belongs to no allocation is named by the order in which such pages were first touched. */
-struct stray {
-    uint64_t page, number;
-    UT_hash_handle hh;
-};
-
 /* ------------------------------------------------------------------------------------------- names */
 
 static const char *const grouping_names[VMTI_GROUPINGS] = {"thread", "label", "site", "phase"};
@@ -132,7 +126,6 @@ struct pass {
     size_t allocated_count;
     struct known_page *known;
     struct vmti_group_key phase;
-    struct stray *strays;
     XXH3_state_t *fingerprint;
     struct touch {
         uint64_t page;
@@ -160,45 +153,26 @@ static int order_allocations(struct pass *pass)
     return 0;
 }
 
-/* A page without an owner. */
-static int number_stray(struct pass *pass, uint64_t page, uint64_t *number)
-{
-    struct stray *stray;
-    HASH_FIND(hh, pass->strays, &page, sizeof page, stray);
-    if (!stray) {
-        stray = malloc(sizeof *stray);
-        if (!stray)
-            return -ENOMEM;
-        *stray = (struct stray){.page = page, .number = HASH_COUNT(pass->strays)};
-        HASH_ADD(hh, pass->strays, page, sizeof stray->page, stray);
-        if (!stray->hh.tbl) {
-            free(stray);
-            return -ENOMEM;
-        }
-    }
-    *number = stray->number;
-    return 0;
-}
-
 /*
- * What there is to know of a page now, or NULL: no memory. Its name is the order of its allocation, among those that the trace
- * tells of, and its offset there: so neither addresses matter, nor what was allocated for something else.
+ * What there is to know of a page that has been touched. Its name is the order of its allocation, among those that the trace
+ * tells of, and its offset there: so neither addresses matter, nor what was allocated for something else. A page of no allocation
+ * has the order of its first touch.
  */
 static const struct known_page *look_up(struct pass *pass, uint64_t page)
 {
     struct known_page *known = &pass->known[page % KNOWN_PAGES];
     if (known->page == page + 1 && known->additions == pass->additions)
         return known;
-    *known = (struct known_page){.additions = pass->additions, .owner = vmti_owners_told_find(&pass->owners, page)};
+    *known = (struct known_page){
+        .page = page + 1, .additions = pass->additions, .owner = vmti_owners_told_find(&pass->owners, page)};
     if (known->owner) {
         const uint32_t *place = bsearch(&known->owner->index, pass->allocated, pass->allocated_count,
                                         sizeof *pass->allocated, compare_indices);
         known->allocation = (uint64_t)(place - pass->allocated) + 1; /* each owner of the trace is there */
         known->offset = page - known->owner->first_page;
-    } else if (number_stray(pass, page, &known->offset) < 0) {
-        return NULL;
+    } else {
+        known->offset = vmti_locality_order(&pass->insight->all, page);
     }
-    known->page = page + 1;
     return known;
 }
 
@@ -230,13 +204,13 @@ static int take_touches(struct pass *pass)
     int error = 0;
     for (size_t i = 0; i < pass->count && !error; i++) {
         const struct touch *touch = &pass->touches[i];
+        error = vmti_locality_touch(&pass->insight->all, touch->page);
+        if (error)
+            return error;
         const struct known_page *known = look_up(pass, touch->page);
-        if (!known)
-            return -ENOMEM;
         names[2 * i] = known->allocation;
         names[2 * i + 1] = known->offset;
-        error = vmti_locality_touch(&pass->insight->all, touch->page);
-        if (!error && pass->by)
+        if (pass->by)
             error = take_for_groups(pass, touch, known->owner);
     }
     XXH3_64bits_update(pass->fingerprint, names, 2 * pass->count * sizeof *names);
@@ -287,12 +261,6 @@ int vmti_insight_read(struct vmti_trace_reader *reader, unsigned by, struct vmti
     if (!error) {
         insight->fingerprint = XXH3_64bits_digest(pass.fingerprint);
         insight->pages_once = vmti_locality_once(&insight->all);
-    }
-    struct stray *stray, *next;
-    HASH_ITER(hh, pass.strays, stray, next)
-    {
-        HASH_DEL(pass.strays, stray);
-        free(stray);
     }
     XXH3_freeState(pass.fingerprint);
     free(pass.known);

@@ -12,8 +12,8 @@
  * touches are numbered anew from 0. */
 struct vmti_last_use {
     uint64_t page; /* its number and 1; 0: the place is empty */
-    uint64_t time; /* the touch's number, from 1 */
-    uint64_t slot : 63, again : 1; /* again: it was not the first touch of the page */
+    uint64_t time : 63, again : 1; /* the touch's number, from 1; was it not the first one of the page? */
+    uint32_t slot, order; /* order: how many pages were touched before this one first was */
 };
 
 enum { WORD_BITS = 64, BLOCK_WORDS = 4, BLOCK_SLOTS = WORD_BITS * BLOCK_WORDS, FIRST_PLACES = 16 };
@@ -64,8 +64,10 @@ static int compact(struct vmti_locality *l)
 {
     for (uint64_t i = 0; i < l->places; i++)
         if (l->uses[i].page)
-            l->uses[i].slot = live_before(l, l->uses[i].slot);
+            l->uses[i].slot = (uint32_t)live_before(l, l->uses[i].slot);
     uint64_t slots = (4 * l->pages / BLOCK_SLOTS + 4) * BLOCK_SLOTS;
+    if (slots > UINT32_MAX)
+        return -ENOMEM;
     if (slots > l->slots) {
         uint64_t *live = realloc(l->live, slots / 8);
         if (live)
@@ -235,12 +237,12 @@ int vmti_locality_touch(struct vmti_locality *l, uint64_t page)
         use->again = 1;
     } else {
         use->page = page + 1;
-        l->pages++;
+        use->order = (uint32_t)l->pages++;
     }
     if (l->peaks)
         note_peaks(l->peaks, l->touches, interval);
     use->time = l->touches;
-    use->slot = l->next_slot++;
+    use->slot = (uint32_t)l->next_slot++;
     set_slot(l, use->slot);
     return 0;
 }
@@ -266,6 +268,11 @@ uint64_t vmti_locality_once(const struct vmti_locality *l)
     for (uint64_t i = 0; i < l->places; i++)
         count += l->uses[i].page && !l->uses[i].again;
     return count;
+}
+
+uint64_t vmti_locality_order(const struct vmti_locality *l, uint64_t page)
+{
+    return find_place(l->uses, l->places, page)->order;
 }
 
 uint64_t vmti_locality_memory_for(const struct vmti_locality *l, uint64_t misses)

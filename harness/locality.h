@@ -44,7 +44,7 @@ VMTI_HIDDEN int vmti_locality_want_peaks(struct vmti_locality *l);
 /* This page is soon to be touched: its place is fetched meanwhile. Changes nothing. */
 VMTI_HIDDEN void vmti_locality_expect(const struct vmti_locality *l, uint64_t page);
 
-/* The next touch. 0, or -ENOMEM: the figures are not to be used then. */
+/* The next touch. 0, or -ENOMEM (or more than 2^30 pages): the figures are not to be used then. */
 VMTI_HIDDEN int vmti_locality_touch(struct vmti_locality *l, uint64_t page);
 
 /* Misses of an LRU memory of so many pages, which is empty at first. */
@@ -55,6 +55,9 @@ VMTI_HIDDEN uint64_t vmti_locality_hits(const struct vmti_locality *l, uint64_t 
 
 /* Pages with one touch. */
 VMTI_HIDDEN uint64_t vmti_locality_once(const struct vmti_locality *l);
+
+/* How many pages were touched before this one first was; it has been touched. */
+VMTI_HIDDEN uint64_t vmti_locality_order(const struct vmti_locality *l, uint64_t page);
 
 /* The smallest memory that has at most so many misses; 0: none, for each page misses once. */
 VMTI_HIDDEN uint64_t vmti_locality_memory_for(const struct vmti_locality *l, uint64_t misses);

@@ -83,6 +83,19 @@ static uint64_t *stack_of(const struct stream *s, size_t most)
     return hits;
 }
 
+/* How many pages come before the first use of this one? */
+static uint64_t order_of(const struct stream *s, uint64_t page)
+{
+    uint64_t before = 0;
+    for (size_t i = 0; s->pages[i] != page; i++) {
+        size_t j = 0;
+        while (s->pages[j] != s->pages[i])
+            j++;
+        before += j == i;
+    }
+    return before;
+}
+
 static double working_set_of(const struct stream *s, uint64_t tau)
 {
     uint64_t sum = 0;
@@ -131,6 +144,8 @@ static void check_misses(const struct stream *s, size_t most)
         assert_true(smallest == 1 || vmti_locality_misses(&l, smallest - 1) > misses);
     }
     assert_int_equal(misses, l.pages);
+    for (size_t i = 0; i < s->length && i < 200; i += 7)
+        assert_int_equal(vmti_locality_order(&l, s->pages[i]), order_of(s, s->pages[i]));
     assert_int_equal(vmti_locality_memory_for(&l, l.pages - 1), 0);
     free(hits);
     vmti_locality_free(&l);
