@@ -38,6 +38,7 @@ static const char HELP[] =
     "                                                behalf of system calls\n"
     "    footprint_pages       distinct pages touched\n"
     "    pages_written         distinct pages written; null without write tracking\n"
+    "    pages_unchanged       ... that held at the end what they had held before; null if that was not asked for\n"
     "    evictions, drops      pages that left the window for another; because they were unmapped, moved or discarded\n"
     "    upgrades              first writes of pages that had been opened for reading (write tracking)\n"
     "    window_pages, page_size, scope, engine, track_writes   what was traced, in pages and bytes\n"
@@ -217,6 +218,8 @@ static void print_text(const struct report *report)
         printf("pages written   %" PRIu64 " (%" PRIu64 " upgrades)\n", s->pages_written, s->upgrades);
     else
         puts("pages written   not tracked");
+    if ((h->flags & VMTI_TRACE_HAS_CONTENT) && t)
+        printf("unchanged       %" PRIu64 " of the pages written hold what they held before\n", t->pages_unchanged);
     printf("evictions       %" PRIu64 "\n", s->evictions);
     printf("drops           %" PRIu64 "\n", s->drops);
     if (t) {
@@ -372,6 +375,7 @@ static int print_json(const struct report *report)
     set(&o, "syscall_touches", number(s->syscall_touches));
     set(&o, "footprint_pages", number(s->footprint));
     set(&o, "pages_written", writes ? number(s->pages_written) : json_null());
+    set(&o, "pages_unchanged", t && h->flags & VMTI_TRACE_HAS_CONTENT ? number(t->pages_unchanged) : json_null());
     set(&o, "evictions", number(s->evictions));
     set(&o, "drops", number(s->drops));
     set(&o, "upgrades", number(s->upgrades));

@@ -8,6 +8,7 @@
 #include <ucontext.h>
 
 #include "../harness/config.h"
+#include "../harness/content.h"
 #include "../harness/os.h"
 #include "../harness/region.h"
 #include "../harness/tell.h"
@@ -73,6 +74,7 @@ void vmti_engine_finish_trace(int end, int end_code)
     c->ended = true;
     c->end = end;
     c->end_code = end_code;
+    vmti_content_conclude(c->r);
     vmti_catcher_put_trailer(c, atomic_load(&c->r->state) == VMTI_LOST);
 }
 
@@ -314,6 +316,7 @@ static void let_all_go(struct vmti_region *r, struct vmti_thread *t)
 {
     vmti_engine_lock();
     vmti_region_open_pages(r);
+    vmti_content_conclude(r);
     vmti_engine_unlock();
     vmti_engine_tell_threads(r, false);
     memcpy(untraced, r->actions.of, sizeof untraced);

@@ -153,6 +153,13 @@ int vmt_config_init(vmt_config *config)
             return vmti_fail(-EINVAL, "VMT_WRITES is \"%s\": allowed are 0 and 1", value);
         config->track_writes = *value == '1';
     }
+    value = secure_getenv("VMT_CONTENT");
+    if (value) {
+        if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
+            return vmti_fail(-EINVAL, "VMT_CONTENT is \"%s\": allowed are 0 and 1", value);
+        config->track_content = *value == '1';
+        config->track_writes |= config->track_content;
+    }
     value = secure_getenv("VMT_ENGINE");
     if (value && !vmti_engine_parse(value, &config->engine))
         return vmti_fail(-EINVAL, "VMT_ENGINE is \"%s\": allowed are ptrace, dispatch and auto", value);

@@ -8,6 +8,7 @@
 #include <sys/shm.h>
 
 #include "arena.h"
+#include "content.h"
 #include "maps.h"
 #include "os.h"
 #include "pagedir.h"
@@ -34,9 +35,16 @@ static void set_words(struct vmti_region *r, uintptr_t start, uintptr_t end, uin
         vmti_lose(r, -ENOMEM, VMTI_STEP_MEMORY);
 }
 
-void vmti_forget(struct vmti_region *r, uintptr_t start, uintptr_t end)
+/* The pages of [start, end) leave the window, and what they hold is gone. */
+static void drop_content(struct vmti_region *r, uintptr_t start, uintptr_t end)
 {
     vmti_drop_range(r, start, end);
+    vmti_content_lose(r, start, end);
+}
+
+void vmti_forget(struct vmti_region *r, uintptr_t start, uintptr_t end)
+{
+    drop_content(r, start, end);
     r->let_go_at = ++r->changes;
     set_words(r, start, end, UINT32_MAX, 0);
 }
@@ -48,7 +56,7 @@ void vmti_forget(struct vmti_region *r, uintptr_t start, uintptr_t end)
  */
 static void begin_to_forget(struct vmti_region *r, uintptr_t start, uintptr_t end)
 {
-    vmti_drop_range(r, start, end);
+    drop_content(r, start, end);
     uint64_t page = start >> VMTI_PAGE_SHIFT, limit = end >> VMTI_PAGE_SHIFT, length;
     while ((length = vmti_dir_next_run(&page, limit, UINT32_MAX, 0))) {
         vmti_dir_set(page, page + length - 1, VMTI_DIR_LEAVING, VMTI_DIR_LEAVING);
@@ -364,7 +372,7 @@ static void drop_discarded(struct vmti_region *r, uintptr_t start, uintptr_t end
             unsigned char resident = 0;
             uintptr_t at = page << VMTI_PAGE_SHIFT;
             if (!vmti_sys(SYS_mincore, at, VMTI_PAGE_SIZE, &resident, 0, 0, 0) && !(resident & 1))
-                vmti_drop_range(r, at, at + VMTI_PAGE_SIZE);
+                drop_content(r, at, at + VMTI_PAGE_SIZE);
         }
 }
 
@@ -373,7 +381,7 @@ static void follow_advice(struct vmti_region *r, uintptr_t start, uintptr_t end,
     if (start >= end || !discards(advice))
         return;
     if (everywhere)
-        vmti_drop_range(r, start, end);
+        drop_content(r, start, end);
     else
         drop_discarded(r, start, end);
     vmti_settle(r, start, end);

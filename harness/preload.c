@@ -85,7 +85,7 @@ static void read_library(long bytes, char *library, size_t room)
 
 /* The order in VMT_RUN, as cmd_run.c and follow_exec.c write it. */
 struct order {
-    char window[24], evict[8], scope[16], engine[16], writes[4], preload[24], follow[8], since[24], catcher[16], trace[4096];
+    char window[24], evict[8], scope[16], engine[16], writes[4], content[4], preload[24], follow[8], since[24], catcher[16], trace[4096];
 };
 
 static bool read_order(const char *run, struct order *order)
@@ -95,6 +95,7 @@ static bool read_order(const char *run, struct order *order)
     at = at ? take(at, "scope", order->scope, sizeof order->scope) : NULL;
     at = at ? take(at, "engine", order->engine, sizeof order->engine) : NULL;
     at = at ? take(at, "writes", order->writes, sizeof order->writes) : NULL;
+    at = at ? take(at, "content", order->content, sizeof order->content) : NULL;
     at = at ? take(at, "preload", order->preload, sizeof order->preload) : NULL;
     at = at ? take(at, "follow", order->follow, sizeof order->follow) : NULL;
     at = at ? take(at, "since", order->since, sizeof order->since) : NULL;
@@ -124,6 +125,7 @@ __attribute__((constructor)) static void start_whole_program(void)
     config.window = strtoull(order.window, NULL, 10);
     config.evict = strtoull(order.evict, NULL, 10);
     config.track_writes = strcmp(order.writes, "1") == 0;
+    config.track_content = strcmp(order.content, "1") == 0;
     config.trace_path = order.trace;
     read_library(strtol(order.preload, NULL, 10), library, sizeof library);
     restore_preload(strtol(order.preload, NULL, 10));

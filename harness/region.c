@@ -15,6 +15,7 @@
 #include "../catcher/dispatch.h"
 #include "arena.h"
 #include "config.h"
+#include "content.h"
 #include "error.h"
 #include "follow.h"
 #include "os.h"
@@ -121,14 +122,15 @@ static struct vmti_region *new_region(const vmt_config *config, bool whole_progr
     r->window = config->window;
     r->evict = config->evict;
     r->scope = config->scope;
-    r->track_writes = config->track_writes;
+    r->track_content = config->track_content;
+    r->track_writes = config->track_writes || r->track_content;
     r->this_thread_alone = config->threads == VMT_THREADS_THIS;
     r->whole_program = whole_program;
     r->followed = whole_program && vmti_following.on && vmti_following.further;
     r->mappings_limit = mappings_limit;
     r->pid = getpid();
     r->begin_tid = vmti_own_tid();
-    bool ok = vmti_window_make_room(r, r->window);
+    bool ok = vmti_window_make_room(r, r->window) && (!r->track_content || vmti_content_start(r));
     if (config->trace_path && *config->trace_path)
         ok = ok && (r->trace_path = r->followed ? name_followed(&r->arena, config->trace_path, r->pid)
                                                 : name_trace(&r->arena, config->trace_path));

@@ -70,6 +70,7 @@ COUNT(vmt_report_program_touches, counts.program_touches)
 COUNT(vmt_report_syscall_touches, counts.syscall_touches)
 COUNT(vmt_report_footprint, counts.footprint)
 COUNT(vmt_report_pages_written, counts.pages_written)
+COUNT(vmt_report_pages_unchanged, counts.pages_unchanged)
 COUNT(vmt_report_evictions, counts.evictions)
 COUNT(vmt_report_peak_open, counts.peak_open)
 COUNT(vmt_report_window, window)
@@ -96,6 +97,11 @@ vmt_threads vmt_report_threads_counted(const vmt_report *report)
 bool vmt_report_track_writes(const vmt_report *report)
 {
     return report && report->region->track_writes;
+}
+
+bool vmt_report_track_content(const vmt_report *report)
+{
+    return report && report->region->track_content;
 }
 
 uint64_t vmt_report_page_size(const vmt_report *report)
@@ -143,6 +149,7 @@ int vmt_report_page(const vmt_report *report, uint64_t i, vmt_page_info *info)
     info->address = page->page << VMTI_PAGE_SHIFT;
     info->touches = page->touches;
     info->written = page->state & VMTI_PAGE_WRITTEN;
+    info->unchanged = page->state & VMTI_PAGE_UNCHANGED;
     if (owner) {
         info->allocation = page->owner;
         info->offset = page->page - owner->first_page;

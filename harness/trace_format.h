@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The trace file, version 3. All numbers little-endian; a varint is LEB128 (7 bits a byte, low bits first, at most 10
+ * The trace file, version 4. All numbers little-endian; a varint is LEB128 (7 bits a byte, low bits first, at most 10
  * bytes); zigzag maps a signed number n to (n << 1) ^ (n >> 63) before it becomes a varint.
  *
  *   file    = header block* ; the last block is a trailer if the region came to its end
@@ -48,7 +48,7 @@
 #include <stdint.h>
 
 #define VMTI_TRACE_MAGIC "VMTRACE"
-enum { VMTI_TRACE_VERSION = 3 };
+enum { VMTI_TRACE_VERSION = 4 };
 enum { VMTI_TRACE_TIME_UNIT = 1024 }; /* ns */
 enum { VMTI_TRACE_SHORT_TIME = 63, VMTI_TRACE_SHORT_UPGRADE = 15 }; /* units */
 enum { VMTI_TRACE_BLOCK_BYTES = 64 * 1024 }; /* most bytes of a block, its header included */
@@ -77,6 +77,7 @@ enum {
     VMTI_TRACE_HAS_WRITES = 1 << 0,        /* write tracking was on */
     VMTI_TRACE_HAS_WHOLE_PROGRAM = 1 << 1, /* made by `vmtrace run` */
     VMTI_TRACE_HAS_ONE_THREAD = 1 << 2,    /* only the touches of the thread that began the region are in it */
+    VMTI_TRACE_HAS_CONTENT = 1 << 3,       /* contents were compared; with HAS_WRITES alone */
 };
 
 enum { VMTI_BLOCK_DATA = 0, VMTI_BLOCK_TRAILER = 1 };
@@ -87,6 +88,7 @@ struct vmti_trace_block_header {
     uint32_t type;
     uint32_t records;
     uint64_t first_touch; /* number of touches before this block */
+    uint64_t footprint;   /* distinct pages of these: headers alone tell how far a program has come */
     uint64_t time;        /* in time units: base of the block's time deltas */
     uint64_t checksum;
 };
@@ -119,6 +121,7 @@ struct vmti_trace_trailer {
     uint64_t end_time; /* time units */
     uint64_t touches, program_touches, syscall_touches;
     uint64_t footprint, pages_written, evictions, upgrades, drops;
+    uint64_t pages_unchanged; /* of those written: they held at the end what they had held before; 0 without HAS_CONTENT */
     uint64_t peak_open, threads;
     uint64_t syscalls, syscalls_walked, unknown_calls, over_window;
     uint64_t room;                   /* the window at the end: larger than the header's if the threads needed it */
@@ -129,7 +132,7 @@ struct vmti_trace_trailer {
 };
 
 _Static_assert(sizeof(struct vmti_trace_header) == 56, "part of the format");
-_Static_assert(sizeof(struct vmti_trace_block_header) == 40, "part of the format");
-_Static_assert(sizeof(struct vmti_trace_trailer) == 168, "part of the format");
+_Static_assert(sizeof(struct vmti_trace_block_header) == 48, "part of the format");
+_Static_assert(sizeof(struct vmti_trace_trailer) == 176, "part of the format");
 
 #endif

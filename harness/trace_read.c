@@ -115,7 +115,8 @@ static int check_header_content(struct vmti_trace_reader *reader, const unsigned
     bool ends = header->command_bytes == 0 || reader->command[header->command_bytes - 1] == '\0';
     bool page = header->page_size >= 4096 && (header->page_size & (header->page_size - 1)) == 0;
     if (!ends || !page || !header->time_unit_ns || !header->window || header->scope > VMT_SCOPE_RANGES ||
-        !header->evict || header->evict > VMT_EVICT_MAX) {
+        !header->evict || header->evict > VMT_EVICT_MAX ||
+        (header->flags & (VMTI_TRACE_HAS_CONTENT | VMTI_TRACE_HAS_WRITES)) == VMTI_TRACE_HAS_CONTENT) {
         say(reader, "its header holds values that no trace has: %s", DAMAGED);
         return refuse(reader, -EINVAL);
     }
@@ -215,6 +216,7 @@ void vmti_trace_read_rewind(struct vmti_trace_reader *reader)
     reader->at = reader->limit = NULL;
     reader->block_records = 0;
     reader->last_time = 0;
+    reader->block_touches = reader->block_footprint = 0;
 }
 
 void vmti_trace_read_close(struct vmti_trace_reader *reader)
@@ -319,6 +321,11 @@ static bool take_trailer(struct vmti_trace_reader *reader, const struct vmti_tra
         memset(trailer, 0, sizeof *trailer);
         return stop_damaged(reader, "a trailer with an unknown end");
     }
+    uint64_t most_unchanged = reader->header.flags & VMTI_TRACE_HAS_CONTENT ? trailer->pages_written : 0;
+    if (trailer->pages_unchanged > most_unchanged) {
+        memset(trailer, 0, sizeof *trailer);
+        return stop_damaged(reader, "a trailer with counts that no trace has");
+    }
     reader->has_trailer = true;
     if (has_more(reader)) {
         say(reader, "something follows the trailer at byte %" PRIu64 ": %s", reader->block_offset, DAMAGED);
@@ -368,8 +375,14 @@ static bool load_block(struct vmti_trace_reader *reader)
         return false;
     if (!checksum_holds(&header, data + BLOCK_HEADER))
         return stop_damaged(reader, "a wrong checksum");
-    if (header.first_touch != reader->touches || header.time < reader->last_time)
+    /* At most one page more for each touch. */
+    bool goes_on = header.first_touch == reader->touches && header.time >= reader->last_time &&
+                   header.footprint >= reader->block_footprint &&
+                   header.footprint - reader->block_footprint <= header.first_touch - reader->block_touches;
+    if (!goes_on)
         return stop_damaged(reader, "no continuation of what is before it");
+    reader->block_touches = header.first_touch;
+    reader->block_footprint = header.footprint;
     if (header.type == VMTI_BLOCK_TRAILER)
         return take_trailer(reader, &header, data + BLOCK_HEADER);
     if (header.type != VMTI_BLOCK_DATA)

@@ -62,6 +62,7 @@ struct vmti_trace_reader {
     uint32_t block_records;          /* ... */
     bool in_block;
     uint64_t last_page, last_time;
+    uint64_t block_touches, block_footprint; /* before this block, as its header says */
     uint32_t last_thread, last_flags;
 };
 

@@ -73,6 +73,7 @@ static struct vmti_trace_block *new_block(struct vmti_trace *trace)
     block->records = 0;
     block->first_touch = 0;
     block->touches = 0;
+    block->footprint = trace->footprint;
     block->time = trace->last_time;
     return block;
 }
@@ -86,6 +87,7 @@ static void chain(struct vmti_trace *trace, struct vmti_trace_block *block, uint
         .type = type,
         .records = block->records,
         .first_touch = block->first_touch,
+        .footprint = block->footprint,
         .time = block->time,
         .checksum = 0,
     };
@@ -98,6 +100,7 @@ static void chain(struct vmti_trace *trace, struct vmti_trace_block *block, uint
     else
         trace->first_full = block;
     trace->last_full = block;
+    block->footprint_after = trace->footprint;
     trace->bytes += block->bytes;
 }
 
@@ -171,6 +174,8 @@ static void write_block(struct vmti_trace *trace, const struct vmti_trace_block 
     trace->last_written = block->bytes;
     trace->written_touches += block->touches;
     trace->last_touches = block->touches;
+    trace->written_footprint = block->footprint_after;
+    trace->last_footprint = block->footprint;
 }
 
 void vmti_trace_flush(struct vmti_region *r)
@@ -217,7 +222,7 @@ int vmti_trace_start(struct vmti_region *r, int fd, const char *command, size_t 
         .header_bytes = (uint32_t)(end + sizeof(uint64_t)),
         .page_size = VMTI_PAGE_SIZE,
         .flags = (r->track_writes ? VMTI_TRACE_HAS_WRITES : 0) | (r->whole_program ? VMTI_TRACE_HAS_WHOLE_PROGRAM : 0) |
-                 (r->this_thread_alone ? VMTI_TRACE_HAS_ONE_THREAD : 0),
+                 (r->this_thread_alone ? VMTI_TRACE_HAS_ONE_THREAD : 0) | (r->track_content ? VMTI_TRACE_HAS_CONTENT : 0),
         .window = r->window,
         .start_realtime_ns = realtime_ns,
         .pid = (uint32_t)r->pid,
@@ -261,9 +266,10 @@ static struct last_block make_last(const struct vmti_trace *trace, const struct 
 }
 
 /* Puts it at `at`, where the file ends then. */
-static bool put_last(struct vmti_trace *trace, struct last_block *last, uint64_t at, uint64_t first_touch)
+static bool put_last(struct vmti_trace *trace, struct last_block *last, uint64_t at, uint64_t first_touch, uint64_t footprint)
 {
     last->header.first_touch = first_touch;
+    last->header.footprint = footprint;
     last->header.checksum = 0;
     last->header.checksum = XXH3_64bits(last, sizeof *last);
     return !vmti_sys(SYS_ftruncate, trace->fd, at, 0, 0, 0, 0) &&
@@ -283,7 +289,8 @@ static void put_error(struct vmti_trace *trace, const struct vmti_trace_trailer 
     bool no_room = trace->error == -ENOSPC || trace->error == -EDQUOT || trace->error == -EFBIG;
     for (unsigned try = 0; try < (no_room ? 2 : 1); try++) {
         if (put_last(trace, &last, trace->written - (try ? trace->last_written : 0),
-                     trace->written_touches - (try ? trace->last_touches : 0)))
+                     trace->written_touches - (try ? trace->last_touches : 0),
+                     try ? trace->last_footprint : trace->written_footprint))
             return;
     }
 }
@@ -300,7 +307,7 @@ void vmti_trace_seal(struct vmti_region *r, const struct vmti_trace_trailer *tra
         return;
     struct last_block last = make_last(trace, trailer);
     trace->sealed = true;
-    put_last(trace, &last, trace->written, trace->written_touches);
+    put_last(trace, &last, trace->written, trace->written_touches, trace->written_footprint);
     vmti_trace_close_file(trace);
 }
 
@@ -406,6 +413,7 @@ void vmti_trace_put_touch(struct vmti_region *r, unsigned kind, unsigned flags, 
         trace->last_flags = flags;
         trace->current->touches++;
     }
+    trace->footprint = r->counts.footprint;
     commit(trace, at);
 }
 

@@ -59,9 +59,17 @@ enum {
     VMTI_PAGE_WRITABLE = 1 << 1,  /* opened for writing too (always so without write tracking) */
     VMTI_PAGE_WRITTEN = 1 << 2,   /* was written at least once (write tracking) */
     VMTI_PAGE_WITH_OTHERS = 1 << 3, /* in the window of the threads that do not count, and so not in the window */
+    VMTI_PAGE_UNCHANGED = 1 << 4,   /* at the region's end: was written, and holds what it held before */
 };
 
 struct vmti_page; /* pagemap.h: needs uthash */
+
+/* Hashes of what pages held before their first write, where that is asked for (content.c): open addressing. */
+struct vmti_content {
+    struct vmti_content_entry *entries; /* NULL: not asked for */
+    uint64_t room, used;                /* entries; the room is a power of two */
+    unsigned char *page;                /* room for a copy of one */
+};
 
 /* A place in a FIFO: a page, and how often it had been opened with the time that put it there. */
 struct vmti_slot {
@@ -137,7 +145,10 @@ struct vmti_trace {
     bool sealed;                          /* there is a trailer for now: nothing is written */
     int error;                            /* negative errno of the first failed write; nothing is written after it */
     uint64_t written, written_touches;    /* bytes of the file, header and whole blocks; touches in these */
+    uint64_t written_footprint;           /* ... and the footprint after these */
     uint64_t last_written, last_touches;  /* ... of the last of them alone */
+    uint64_t last_footprint;              /* ... and the footprint before it */
+    uint64_t footprint;                   /* after the last touch that was told */
     uint64_t start_ns;                    /* monotonic clock at the region's start */
     uint64_t records;
     uint64_t bytes;                       /* of full blocks, headers included */
@@ -197,7 +208,7 @@ enum {
 
 struct vmti_counts {
     uint64_t touches, program_touches, syscall_touches;
-    uint64_t footprint, pages_written, evictions, upgrades, drops;
+    uint64_t footprint, pages_written, pages_unchanged, evictions, upgrades, drops;
     uint64_t peak_open;
     uint64_t threads, threads_now;
     uint64_t syscalls, syscalls_walked, unknown_calls;
@@ -216,6 +227,7 @@ struct vmti_region {
     uint64_t window, evict;
     vmt_scope scope;
     bool track_writes;
+    bool track_content;
     bool dispatched;        /* by the dispatch engine */
     bool this_thread_alone; /* only begin_tid's touches count */
     bool whole_program;     /* `vmtrace run` */
@@ -245,6 +257,7 @@ struct vmti_region {
     struct vmti_page *pages;          /* page map */
     struct vmti_page *next_page;      /* entries that it has no use for yet: so many */
     uint32_t pages_left;
+    struct vmti_content content;
     uint64_t room;                    /* pages that the window holds now: more than `window` if the threads need it */
     struct vmti_fifo fifo;
     struct vmti_fifo others;          /* of the threads that do not count; as large */

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "arena.h"
+#include "content.h"
 #include "os.h"
 #include "pagedir.h"
 #include "pagemap.h"
@@ -108,6 +109,8 @@ static void apply(struct vmti_region *r, uint64_t first, uint64_t end)
         if (protection == run_protection)
             continue;
         if (run_protection >= 0) {
+            if (vmti_unlikely(r->track_content) && (run_protection & PROT_WRITE))
+                vmti_content_keep(r, run_start, page, run_protection);
             long error = vmti_os_protect(run_start << VMTI_PAGE_SHIFT, page << VMTI_PAGE_SHIFT, run_protection);
             /* ENOMEM: a split would exceed vm.max_map_count, or the pages are not mapped (mprotect(2)). */
             if (vmti_unlikely(error) && !(vmti_dir_get(run_start) & VMTI_DIR_LEAVING)) {

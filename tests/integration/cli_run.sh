@@ -74,7 +74,7 @@ for value in 0 -5 abc 7 1000000000 '' ' 64' 64k 0x40 99999999999999999999; do
     refused "$value"
 done
 
-for setting in VMT_SCOPE=heaps VMT_WRITES=yes VMT_ENGINE=magic VMT_EVICT=0 VMT_EVICT=65; do
+for setting in VMT_SCOPE=heaps VMT_WRITES=yes VMT_CONTENT=2 VMT_ENGINE=magic VMT_EVICT=0 VMT_EVICT=65; do
     what=$setting
     run env "$setting" "$vmtrace" run -- true
     status 125
@@ -159,6 +159,19 @@ json this "r['window_pages'] == 50 and r['scope'] == 'heap' and not r['track_wri
 what='--writes'
 run "$vmtrace" run -q --writes -o trace -- sh -c :
 json trace "r['track_writes'] and 0 < r['pages_written'] <= r['footprint_pages']"
+
+what='--content'
+rewrite='import os, sys
+pages = bytearray(1 << 22) # 1,024 pages of zeros, a mapping of its own
+for i in range(4096, len(pages) - 4096, 4096):
+    pages[i] = int(sys.argv[1])
+os._exit(0) # before they are unmapped: that counts as a change'
+run "$vmtrace" run -q --content -o trace -- "$python" -S -c "$rewrite" 0
+json trace "r['track_writes'] and 1022 <= r['pages_unchanged'] <= r['pages_written'] - 50"
+run "$vmtrace" run -q --content -o trace -- "$python" -S -c "$rewrite" 1
+json trace "r['pages_unchanged'] + 1022 <= r['pages_written']"
+run env VMT_CONTENT=1 "$vmtrace" run -q -o trace -- sh -c :
+json trace "r['track_writes'] and r['pages_unchanged'] is not None and r['complete']"
 
 # What follows the program's name is the program's, and -- ends the options.
 what='words for the program'

@@ -54,7 +54,7 @@ static inline vmt_config config_for(vmt_scope scope, uint64_t window)
     config.scope = scope;
     config.window = window;
     config.trace_path = NULL;
-    config.track_writes = false;
+    config.track_writes = config.track_content = false;
     config.evict = 1;
     return config;
 }

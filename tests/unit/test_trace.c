@@ -421,6 +421,47 @@ static void test_written_blocks_are_used_again(void **state)
     release(&w);
 }
 
+/* The headers of the blocks alone say how far the program had come when each was begun. */
+static void test_headers_tell_touches_and_footprint(void **state)
+{
+    (void)state;
+    struct writer w;
+    uint64_t footprints[16], blocks = 0, before[16];
+    start_in_file(&w);
+    w.region.track_content = true;
+    while (blocks < 8) {
+        const struct vmti_trace_block *current = w.region.trace.current;
+        uint64_t touches = w.trailer.touches, pages = w.region.counts.footprint;
+        if (touches % 3 == 0)
+            w.region.counts.footprint++; /* as window.c does before it tells the touch */
+        touch(&w, 7 * (touches / 3), 0, 0, 100000 * touches);
+        if (w.region.trace.current != current) {
+            before[blocks] = touches;
+            footprints[blocks++] = pages;
+        }
+    }
+    w.trailer.footprint = w.region.counts.footprint;
+    finish(&w);
+    struct vmti_trace_reader reader;
+    struct vmti_trace_summary summary;
+    open_reader(&w, &reader);
+    assert_int_equal(vmti_trace_summarize(&reader, &summary), 0);
+    assert_string_equal(summary.reason, "");
+    uint64_t at = reader.header.header_bytes;
+    for (uint64_t i = 0; i < blocks + 2; i++) {
+        struct vmti_trace_block_header header;
+        assert_int_equal(pread(w.fd, &header, sizeof header, (off_t)at), sizeof header);
+        at += sizeof header + header.payload_bytes;
+        bool last = i == blocks + 1;
+        assert_int_equal(header.type, last ? VMTI_BLOCK_TRAILER : VMTI_BLOCK_DATA);
+        assert_int_equal(header.first_touch, last ? summary.touches : i ? before[i - 1] : 0);
+        assert_int_equal(header.footprint, last ? summary.footprint : i ? footprints[i - 1] : 0);
+    }
+    vmti_trace_summary_free(&summary);
+    vmti_trace_read_close(&reader);
+    release(&w);
+}
+
 static void test_a_block_waits_for_its_flush(void **state)
 {
     (void)state;
@@ -1022,7 +1063,7 @@ static void test_forged_block_headers_are_refused(void **state)
     const struct vmti_trace_block_header good = {.magic = VMTI_TRACE_BLOCK_MAGIC,
                                                  .payload_bytes = sizeof payload,
                                                  .type = VMTI_BLOCK_TRAILER};
-    struct vmti_trace_block_header forged[9];
+    struct vmti_trace_block_header forged[10];
     for (size_t i = 0; i < sizeof forged / sizeof *forged; i++)
         forged[i] = good;
     forged[0].magic++;
@@ -1034,6 +1075,7 @@ static void test_forged_block_headers_are_refused(void **state)
     forged[6].records = 1;
     forged[7].first_touch = UINT64_MAX;
     forged[8].type = VMTI_BLOCK_DATA; /* its zeros are not 0 records */
+    forged[9].footprint = 1; /* of no touches */
     int fd = new_file();
     struct bytes file = forge(&good, payload, sizeof payload);
     assert_true(read_bytes(fd, file.data, file.size).complete); /* else the others would say nothing */
@@ -1046,10 +1088,12 @@ static void test_forged_block_headers_are_refused(void **state)
         assert_false(counts.complete);
         free(file.data);
     }
-    payload[0] = VMTI_END_UNWRITTEN + 1; /* a trailer with an end that there is not */
-    file = forge(&good, payload, sizeof payload);
-    assert_false(read_bytes(fd, file.data, file.size).complete);
-    free(file.data);
+    struct vmti_trace_trailer trailers[2] = {{.end = VMTI_END_UNWRITTEN + 1}, {.pages_written = 1, .pages_unchanged = 1}};
+    for (size_t i = 0; i < sizeof trailers / sizeof *trailers; i++) { /* an end that there is not, and what was not measured */
+        file = forge(&good, &trailers[i], sizeof trailers[i]);
+        assert_false(read_bytes(fd, file.data, file.size).complete);
+        free(file.data);
+    }
     close(fd);
 }
 
@@ -1060,7 +1104,7 @@ static void test_forged_file_headers_are_refused(void **state)
     struct bytes file = forge(&block, "", 0);
     struct vmti_trace_header good;
     memcpy(&good, file.data, sizeof good);
-    struct vmti_trace_header forged[14];
+    struct vmti_trace_header forged[15];
     for (size_t i = 0; i < sizeof forged / sizeof *forged; i++)
         forged[i] = good;
     forged[0].magic[7] = '2';
@@ -1077,6 +1121,7 @@ static void test_forged_file_headers_are_refused(void **state)
     forged[11].window = 0;
     forged[12].evict = 0;
     forged[13].evict = VMT_EVICT_MAX + 1;
+    forged[14].flags = VMTI_TRACE_HAS_CONTENT; /* without write tracking */
     int fd = new_file();
     assert_true(read_bytes(fd, file.data, file.size).opened);
     for (size_t i = 0; i < sizeof forged / sizeof *forged; i++) {
@@ -1263,6 +1308,7 @@ int main(void)
         cmocka_unit_test(test_header_says_the_configuration),
         cmocka_unit_test(test_traces_of_many_blocks_are_read_as_they_were_written),
         cmocka_unit_test(test_written_blocks_are_used_again),
+        cmocka_unit_test(test_headers_tell_touches_and_footprint),
         cmocka_unit_test(test_a_block_waits_for_its_flush),
         cmocka_unit_test(test_an_owner_is_recorded_once_and_again_when_it_has_grown),
         cmocka_unit_test(test_a_page_belongs_to_its_last_owner),
