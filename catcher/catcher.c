@@ -13,6 +13,7 @@
 #include "../harness/arena.h"
 #include "../harness/config.h"
 #include "../harness/content.h"
+#include "../harness/live.h"
 #include "../harness/region.h"
 #include "../harness/tell.h"
 #include "../harness/trace_format.h"
@@ -127,6 +128,7 @@ static struct vmti_trace_trailer make_trailer(struct vmti_catcher *c, bool lost)
         .footprint = n->footprint,
         .pages_written = n->pages_written,
         .pages_unchanged = n->pages_unchanged,
+        .live_bytes = n->live_bytes,
         .evictions = n->evictions,
         .upgrades = n->upgrades,
         .drops = n->drops,
@@ -145,6 +147,12 @@ static struct vmti_trace_trailer make_trailer(struct vmti_catcher *c, bool lost)
     };
 }
 
+void vmti_catcher_conclude(struct vmti_region *r)
+{
+    vmti_content_conclude(r);
+    vmti_live_conclude(r);
+}
+
 void vmti_catcher_put_trailer(struct vmti_catcher *c, bool lost)
 {
     struct vmti_trace_trailer trailer = make_trailer(c, lost);
@@ -153,7 +161,7 @@ void vmti_catcher_put_trailer(struct vmti_catcher *c, bool lost)
 
 void vmti_catcher_seal_trace(struct vmti_catcher *c)
 {
-    vmti_content_conclude(c->r);
+    vmti_catcher_conclude(c->r);
     struct vmti_trace_trailer trailer = make_trailer(c, atomic_load(&c->r->state) == VMTI_LOST);
     vmti_trace_seal(c->r, &trailer);
 }
@@ -164,7 +172,8 @@ static void finish(struct vmti_catcher *c)
     bool lost = atomic_load(&r->state) == VMTI_LOST;
     if (c->end == VMTI_END_REGION && !lost)
         vmti_region_open_pages(r);
-    vmti_content_conclude(r);
+    vmti_catcher_conclude(r);
+    lost = atomic_load(&r->state) == VMTI_LOST;
     if (c->end == VMTI_END_REGION || c->end == VMTI_END_EXEC)
         vmti_threads_release(c);
     vmti_catcher_put_trailer(c, lost);

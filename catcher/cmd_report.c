@@ -39,6 +39,8 @@ static const char HELP[] =
     "    footprint_pages       distinct pages touched\n"
     "    pages_written         distinct pages written; null without write tracking\n"
     "    pages_unchanged       ... that held at the end what they had held before; null if that was not asked for\n"
+    "    live_bytes            sum over the pages touched of the most bytes of each that were in live heap blocks at once;\n"
+    "                          null if that was not asked for, or the allocator's operators new do not call malloc\n"
     "    evictions, drops      pages that left the window for another; because they were unmapped, moved or discarded\n"
     "    upgrades              first writes of pages that had been opened for reading (write tracking)\n"
     "    window_pages, page_size, scope, engine, track_writes   what was traced, in pages and bytes\n"
@@ -137,6 +139,12 @@ static void format_time(uint64_t realtime_ns, char *text, size_t bytes)
     snprintf(text + n, bytes - n, ".%09uZ", (unsigned)(realtime_ns % 1000000000u));
 }
 
+static bool has_live_bytes(const struct report *report)
+{
+    const struct vmti_trace_trailer *t = report->trailer;
+    return t && report->header->flags & VMTI_TRACE_HAS_LIVE && t->live_bytes != VMTI_TRACE_NO_LIVE_BYTES;
+}
+
 static uint64_t duration_ns(const struct report *report)
 {
     uint64_t unit = report->header->time_unit_ns, time = report->trailer->end_time;
@@ -220,6 +228,8 @@ static void print_text(const struct report *report)
         puts("pages written   not tracked");
     if ((h->flags & VMTI_TRACE_HAS_CONTENT) && t)
         printf("unchanged       %" PRIu64 " of the pages written hold what they held before\n", t->pages_unchanged);
+    if (has_live_bytes(report))
+        printf("live bytes      %" PRIu64 " of %" PRIu64 " that these pages hold\n", t->live_bytes, s->footprint * h->page_size);
     printf("evictions       %" PRIu64 "\n", s->evictions);
     printf("drops           %" PRIu64 "\n", s->drops);
     if (t) {
@@ -376,6 +386,7 @@ static int print_json(const struct report *report)
     set(&o, "footprint_pages", number(s->footprint));
     set(&o, "pages_written", writes ? number(s->pages_written) : json_null());
     set(&o, "pages_unchanged", t && h->flags & VMTI_TRACE_HAS_CONTENT ? number(t->pages_unchanged) : json_null());
+    set(&o, "live_bytes", has_live_bytes(report) ? number(t->live_bytes) : json_null());
     set(&o, "evictions", number(s->evictions));
     set(&o, "drops", number(s->drops));
     set(&o, "upgrades", number(s->upgrades));

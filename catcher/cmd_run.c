@@ -30,7 +30,7 @@ static const char HELP[] =
     "\n"
     "SYNOPSIS\n"
     "    vmtrace run [-n PAGES] [-o FILE] [--follow] [--scope SCOPE] [--engine ENGINE] [--evict PAGES] [--writes]\n"
-    "        [--content] [-q] [--] PROGRAM [ARGUMENT]...\n"
+    "        [--content] [--live] [-q] [--] PROGRAM [ARGUMENT]...\n"
     "\n"
     "DESCRIPTION\n"
     "    Runs PROGRAM, looked for in PATH, and traces which of its pages it touches from before its main function to\n"
@@ -57,6 +57,8 @@ static const char HELP[] =
     "        --writes          tell pages written from pages read, at one more fault for each page written\n"
     "        --content         the same, and tell which of the pages written hold at the end what they held before; at about\n"
     "                          2 microseconds more for each\n"
+    "        --live            tell how many bytes of the pages touched were in live heap blocks, at most at once; malloc and\n"
+    "                          free take longer\n"
     "    -q, --quiet           print no counts; errors are still printed\n"
     "    -h, --help            print this\n"
     "\n"
@@ -74,9 +76,9 @@ static const char HELP[] =
     "    the reason (see vmtrace report) and no touches.\n"
     "\n"
     "ENVIRONMENT\n"
-    "    VMT_SIZE, VMT_TRACENAME, VMT_SCOPE, VMT_ENGINE, VMT_EVICT, VMT_WRITES, VMT_CONTENT\n"
-    "                          defaults of --window, --output, --scope, --engine, --evict, --writes and --content, the\n"
-    "                          last two 0 or 1\n"
+    "    VMT_SIZE, VMT_TRACENAME, VMT_SCOPE, VMT_ENGINE, VMT_EVICT, VMT_WRITES, VMT_CONTENT, VMT_LIVE\n"
+    "                          defaults of --window, --output, --scope, --engine, --evict, --writes, --content and\n"
+    "                          --live; the last three 0 or 1\n"
     "    TMPDIR                where the trace is while the program runs, if it is not kept; default /tmp\n"
     "    PATH                  where PROGRAM is looked for\n"
     "    LD_PRELOAD, VMT_RUN   set for PROGRAM's start; it finds them as they were\n"
@@ -95,7 +97,7 @@ static const char HELP[] =
     "    vmtrace run -n 16 --writes -o sort.vmt -- sort -r words.txt\n";
 
 static const char OPTIONS[] = "-n, --window, -o, --output, --follow, --scope, --engine, --evict, --writes, "
-                              "--content, -q, --quiet, -h and --help";
+                              "--content, --live, -q, --quiet, -h and --help";
 
 /* ------------------------------------------------------------------------------------------- options */
 
@@ -166,6 +168,9 @@ static int parse_option(struct run *run, int option, char **argv)
         return 0;
     case 'c':
         run->config.track_content = run->config.track_writes = true;
+        return 0;
+    case 'l':
+        run->config.live_bytes = true;
         return 0;
     case 'f':
         run->follow = true;
@@ -471,9 +476,9 @@ static char **make_environment(const struct run *run)
             return NULL;
         env[used++] = preload;
     }
-    if (asprintf(&order, "%s1;window=%" PRIu64 ";evict=%" PRIu64 ";scope=%s;engine=%s;writes=%d;content=%d;preload=%ld;follow=%s;since=%" PRIu64
+    if (asprintf(&order, "%s1;window=%" PRIu64 ";evict=%" PRIu64 ";scope=%s;engine=%s;writes=%d;content=%d;live=%d;preload=%ld;follow=%s;since=%" PRIu64
                          ";catcher=0;trace=%s", RUN, run->config.window, run->config.evict, vmti_scope_name(run->config.scope),
-                 vmti_engine_name(run->config.engine), run->config.track_writes, run->config.track_content, added,
+                 vmti_engine_name(run->config.engine), run->config.track_writes, run->config.track_content, run->config.live_bytes, added,
                  run->follow ? "first" : "0", run->started_ns, run->trace) < 0)
         return NULL;
     env[0] = order;
@@ -718,6 +723,7 @@ int vmti_cmd_run(int argc, char **argv)
         {"evict", required_argument, NULL, 'v'},
         {"writes", no_argument, NULL, 'w'},
         {"content", no_argument, NULL, 'c'},
+        {"live", no_argument, NULL, 'l'},
         {"follow", no_argument, NULL, 'f'},
         {"quiet", no_argument, NULL, 'q'},
         {"help", no_argument, NULL, 'h'},

@@ -8,7 +8,6 @@
 #include <ucontext.h>
 
 #include "../harness/config.h"
-#include "../harness/content.h"
 #include "../harness/os.h"
 #include "../harness/region.h"
 #include "../harness/tell.h"
@@ -74,7 +73,7 @@ void vmti_engine_finish_trace(int end, int end_code)
     c->ended = true;
     c->end = end;
     c->end_code = end_code;
-    vmti_content_conclude(c->r);
+    vmti_catcher_conclude(c->r);
     vmti_catcher_put_trailer(c, atomic_load(&c->r->state) == VMTI_LOST);
 }
 
@@ -316,7 +315,7 @@ static void let_all_go(struct vmti_region *r, struct vmti_thread *t)
 {
     vmti_engine_lock();
     vmti_region_open_pages(r);
-    vmti_content_conclude(r);
+    vmti_catcher_conclude(r);
     vmti_engine_unlock();
     vmti_engine_tell_threads(r, false);
     memcpy(untraced, r->actions.of, sizeof untraced);
@@ -361,8 +360,8 @@ void vmti_dispatch_stop(struct vmti_region *r)
     long answer = vmti_tell(VMTI_TELL_END, 0, 0);
     struct vmti_thread *t = answer == -ENOSYS ? NULL : (struct vmti_thread *)answer;
     uint64_t mask = t ? t->clone_mask | t->signals.blocked : block_all();
-    bool lost = atomic_load(&r->state) == VMTI_LOST;
     let_all_go(r, t);
+    bool lost = atomic_load(&r->state) == VMTI_LOST;
     vmti_engine.end = VMTI_END_REGION;
     vmti_engine.ended = true;
     vmti_catcher_put_trailer(&vmti_engine, lost);

@@ -22,7 +22,7 @@ enum {
     SCRIPT_DEPTH = 5,        /* files in turn that are scripts: fs/exec.c, exec_binprm() */
     STRING_MOST = 32 * 4096, /* of the environment: MAX_ARG_STRLEN in linux/binfmts.h */
     VARIABLES_MOST = 1 << 18,
-    ORDER_BYTES = 256,       /* of VMT_RUN, without the path */
+    ORDER_BYTES = 384,       /* of VMT_RUN, without the path */
 };
 
 /* ------------------------------------------------------------------------------------------- the program's memory */
@@ -228,6 +228,7 @@ static char *put_order(char *to, struct vmti_catcher *c, struct vmti_thread *t, 
     to = vmti_put_text(vmti_put_text(to, ";engine="), vmti_engine_name(f->config.engine));
     to = vmti_put_text(vmti_put_text(to, ";writes="), f->config.track_writes ? "1" : "0");
     to = vmti_put_text(vmti_put_text(to, ";content="), f->config.track_content ? "1" : "0");
+    to = vmti_put_text(vmti_put_text(to, ";live="), f->config.live_bytes ? "1" : "0");
     to = vmti_put_text(to, added < 0 ? ";preload=-1" : ";preload=");
     if (added >= 0)
         to = vmti_put_number(to, (uint64_t)added);

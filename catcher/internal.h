@@ -82,6 +82,8 @@ VMTI_HIDDEN bool vmti_thread_in_allocator(struct vmti_region *r, struct vmti_thr
 /* Waits for one report of a thread and answers it. False: there is nothing left to wait for. */
 VMTI_HIDDEN bool vmti_catcher_step(struct vmti_catcher *c);
 
+/* At the region's end: measures what is measured then, where it was asked for. May lose the region. */
+VMTI_HIDDEN void vmti_catcher_conclude(struct vmti_region *r);
 /* Ends the trace; lost: the region was. */
 VMTI_HIDDEN void vmti_catcher_put_trailer(struct vmti_catcher *c, bool lost);
 /* The same for now: vmti_trace_unseal() takes it back. */

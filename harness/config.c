@@ -121,6 +121,16 @@ bool vmti_count_parse(const char *text, uint64_t *value)
     return errno == 0;
 }
 
+/* A variable that is 0 or 1, where it is set. */
+static int read_switch(const char *name, bool *on)
+{
+    const char *value = secure_getenv(name);
+    if (value && strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
+        return vmti_fail(-EINVAL, "%s is \"%s\": allowed are 0 and 1", name, value);
+    *on = value && *value == '1';
+    return 0;
+}
+
 int vmt_config_init(vmt_config *config)
 {
     if (!config)
@@ -147,19 +157,10 @@ int vmt_config_init(vmt_config *config)
     value = secure_getenv("VMT_TRACENAME");
     if (value && *value)
         config->trace_path = value;
-    value = secure_getenv("VMT_WRITES");
-    if (value) {
-        if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
-            return vmti_fail(-EINVAL, "VMT_WRITES is \"%s\": allowed are 0 and 1", value);
-        config->track_writes = *value == '1';
-    }
-    value = secure_getenv("VMT_CONTENT");
-    if (value) {
-        if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
-            return vmti_fail(-EINVAL, "VMT_CONTENT is \"%s\": allowed are 0 and 1", value);
-        config->track_content = *value == '1';
-        config->track_writes |= config->track_content;
-    }
+    if (read_switch("VMT_WRITES", &config->track_writes) || read_switch("VMT_CONTENT", &config->track_content) ||
+        read_switch("VMT_LIVE", &config->live_bytes))
+        return -EINVAL;
+    config->track_writes |= config->track_content;
     value = secure_getenv("VMT_ENGINE");
     if (value && !vmti_engine_parse(value, &config->engine))
         return vmti_fail(-EINVAL, "VMT_ENGINE is \"%s\": allowed are ptrace, dispatch and auto", value);

@@ -16,6 +16,7 @@
 #include "config.h"
 #include "follow.h"
 #include "region.h"
+#include "wrap.h"
 
 /* What `vmtrace run` answers when it cannot trace; env, nice and timeout use the same number for their own failures. */
 enum { EXIT_CANNOT_TRACE = 125 };
@@ -85,7 +86,8 @@ static void read_library(long bytes, char *library, size_t room)
 
 /* The order in VMT_RUN, as cmd_run.c and follow_exec.c write it. */
 struct order {
-    char window[24], evict[8], scope[16], engine[16], writes[4], content[4], preload[24], follow[8], since[24], catcher[16], trace[4096];
+    char window[24], evict[8], scope[16], engine[16], writes[4], content[4], live[4],
+        preload[24], follow[8], since[24], catcher[16], trace[4096];
 };
 
 static bool read_order(const char *run, struct order *order)
@@ -96,6 +98,7 @@ static bool read_order(const char *run, struct order *order)
     at = at ? take(at, "engine", order->engine, sizeof order->engine) : NULL;
     at = at ? take(at, "writes", order->writes, sizeof order->writes) : NULL;
     at = at ? take(at, "content", order->content, sizeof order->content) : NULL;
+    at = at ? take(at, "live", order->live, sizeof order->live) : NULL;
     at = at ? take(at, "preload", order->preload, sizeof order->preload) : NULL;
     at = at ? take(at, "follow", order->follow, sizeof order->follow) : NULL;
     at = at ? take(at, "since", order->since, sizeof order->since) : NULL;
@@ -126,9 +129,11 @@ __attribute__((constructor)) static void start_whole_program(void)
     config.evict = strtoull(order.evict, NULL, 10);
     config.track_writes = strcmp(order.writes, "1") == 0;
     config.track_content = strcmp(order.content, "1") == 0;
+    config.live_bytes = strcmp(order.live, "1") == 0;
     config.trace_path = order.trace;
     read_library(strtol(order.preload, NULL, 10), library, sizeof library);
     restore_preload(strtol(order.preload, NULL, 10));
+    vmti_wrap_start(); /* it looks there, too: see live.h */
     remove_variable(find_variable("VMT_RUN"));
     bool further = strcmp(order.follow, "next") == 0;
     if (*order.follow != '0' && *library)

@@ -18,6 +18,7 @@
 #include "content.h"
 #include "error.h"
 #include "follow.h"
+#include "live.h"
 #include "os.h"
 #include "pagedir.h"
 #include "report.h"
@@ -123,6 +124,7 @@ static struct vmti_region *new_region(const vmt_config *config, bool whole_progr
     r->evict = config->evict;
     r->scope = config->scope;
     r->track_content = config->track_content;
+    r->live_bytes = config->live_bytes;
     r->track_writes = config->track_writes || r->track_content;
     r->this_thread_alone = config->threads == VMT_THREADS_THIS;
     r->whole_program = whole_program;
@@ -197,6 +199,10 @@ static int begin_locked(const vmt_config *config, bool whole_program)
     if (!vmti_wrap_in_use())
         return vmti_fail(-EINVAL, "malloc does not reach libvmt: another definition comes first in symbol order; link "
                                   "(or preload) libvmt before other allocators");
+    vmti_wrap_start();
+    if (config->live_bytes && !vmti_live_on)
+        return vmti_fail(-EINVAL, "vmt_config.live_bytes is true, but this process was not started with VMT_LIVE=1: each block must "
+                                  "be counted from its start; set it in the environment of the program");
     uint64_t dropped = 0;
     struct vmti_region *open = vmti_region_current();
     if (open) {

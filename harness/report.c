@@ -150,12 +150,28 @@ int vmt_report_page(const vmt_report *report, uint64_t i, vmt_page_info *info)
     info->touches = page->touches;
     info->written = page->state & VMTI_PAGE_WRITTEN;
     info->unchanged = page->state & VMTI_PAGE_UNCHANGED;
+    info->live_bytes = report->region->live ? report->region->live[i] : 0;
     if (owner) {
         info->allocation = page->owner;
         info->offset = page->page - owner->first_page;
         info->site = (const void *)owner->site;
         info->label = label_of(page);
     }
+    return 0;
+}
+
+int vmt_report_live_bytes(const vmt_report *report, uint64_t *bytes)
+{
+    if (!report || !bytes)
+        return vmti_fail(-EINVAL, "vmt_report_live_bytes: %s is NULL", report ? "bytes" : "report");
+    *bytes = 0;
+    if (!report->region->live_bytes)
+        return vmti_fail(-ENODATA, "vmt_report_live_bytes: they were not counted: set vmt_config.live_bytes, in a process that is "
+                                   "started with VMT_LIVE=1");
+    if (report->region->counts.live_bytes == VMTI_TRACE_NO_LIVE_BYTES)
+        return vmti_fail(-ENODATA, "vmt_report_live_bytes: some blocks could not be counted: this allocator's operators new do not "
+                                   "call malloc, or there was no memory for the counts");
+    *bytes = report->region->counts.live_bytes;
     return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include "config.h"
 #include "effects.h"
+#include "live.h"
 #include "maps.h"
 #include "os.h"
 #include "pagedir.h"
@@ -105,6 +106,8 @@ int vmti_region_close_pages(struct vmti_region *r)
         }
         page += length;
     }
+    if (r->live_bytes)
+        vmti_live_begin();
     atomic_store(&vmti_note_mask, r->scope == VMT_SCOPE_RANGES ? VMTI_DIR_HEAP : VMTI_DIR_HEAP | VMTI_DIR_KNOWN);
     vmti_in_region = true;
     return 0;

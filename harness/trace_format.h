@@ -78,6 +78,7 @@ enum {
     VMTI_TRACE_HAS_WHOLE_PROGRAM = 1 << 1, /* made by `vmtrace run` */
     VMTI_TRACE_HAS_ONE_THREAD = 1 << 2,    /* only the touches of the thread that began the region are in it */
     VMTI_TRACE_HAS_CONTENT = 1 << 3,       /* contents were compared; with HAS_WRITES alone */
+    VMTI_TRACE_HAS_LIVE = 1 << 4,          /* live heap bytes were counted */
 };
 
 enum { VMTI_BLOCK_DATA = 0, VMTI_BLOCK_TRAILER = 1 };
@@ -122,6 +123,7 @@ struct vmti_trace_trailer {
     uint64_t touches, program_touches, syscall_touches;
     uint64_t footprint, pages_written, evictions, upgrades, drops;
     uint64_t pages_unchanged; /* of those written: they held at the end what they had held before; 0 without HAS_CONTENT */
+    uint64_t live_bytes; /* sum over the pages touched: most bytes at once in live heap blocks; 0 without HAS_LIVE; or ... */
     uint64_t peak_open, threads;
     uint64_t syscalls, syscalls_walked, unknown_calls, over_window;
     uint64_t room;                   /* the window at the end: larger than the header's if the threads needed it */
@@ -131,8 +133,11 @@ struct vmti_trace_trailer {
     uint64_t refused_calls;          /* of io_uring_setup, with IORING_SETUP_SQPOLL */
 };
 
+/* vmti_trace_trailer.live_bytes: it was asked for, but some blocks could not be counted. */
+#define VMTI_TRACE_NO_LIVE_BYTES UINT64_MAX
+
 _Static_assert(sizeof(struct vmti_trace_header) == 56, "part of the format");
 _Static_assert(sizeof(struct vmti_trace_block_header) == 48, "part of the format");
-_Static_assert(sizeof(struct vmti_trace_trailer) == 176, "part of the format");
+_Static_assert(sizeof(struct vmti_trace_trailer) == 184, "part of the format");
 
 #endif

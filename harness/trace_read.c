@@ -322,7 +322,11 @@ static bool take_trailer(struct vmti_trace_reader *reader, const struct vmti_tra
         return stop_damaged(reader, "a trailer with an unknown end");
     }
     uint64_t most_unchanged = reader->header.flags & VMTI_TRACE_HAS_CONTENT ? trailer->pages_written : 0;
-    if (trailer->pages_unchanged > most_unchanged) {
+    bool has_live = reader->header.flags & VMTI_TRACE_HAS_LIVE;
+    uint64_t size = reader->header.page_size, live = trailer->live_bytes / size + (trailer->live_bytes % size != 0);
+    bool live_is_possible = live <= (has_live ? trailer->footprint : 0) ||
+                            (has_live && trailer->live_bytes == VMTI_TRACE_NO_LIVE_BYTES);
+    if (trailer->pages_unchanged > most_unchanged || !live_is_possible) {
         memset(trailer, 0, sizeof *trailer);
         return stop_damaged(reader, "a trailer with counts that no trace has");
     }

@@ -209,6 +209,7 @@ enum {
 struct vmti_counts {
     uint64_t touches, program_touches, syscall_touches;
     uint64_t footprint, pages_written, pages_unchanged, evictions, upgrades, drops;
+    uint64_t live_bytes; /* sum over the pages touched: most at once */
     uint64_t peak_open;
     uint64_t threads, threads_now;
     uint64_t syscalls, syscalls_walked, unknown_calls;
@@ -228,6 +229,7 @@ struct vmti_region {
     vmt_scope scope;
     bool track_writes;
     bool track_content;
+    bool live_bytes;        /* are to be told */
     bool dispatched;        /* by the dispatch engine */
     bool this_thread_alone; /* only begin_tid's touches count */
     bool whole_program;     /* `vmtrace run` */
@@ -258,6 +260,8 @@ struct vmti_region {
     struct vmti_page *next_page;      /* entries that it has no use for yet: so many */
     uint32_t pages_left;
     struct vmti_content content;
+    uint16_t *live;                   /* at the end: live bytes of each page touched, in order of first touch */
+    uint64_t live_room;
     uint64_t room;                    /* pages that the window holds now: more than `window` if the threads need it */
     struct vmti_fifo fifo;
     struct vmti_fifo others;          /* of the threads that do not count; as large */

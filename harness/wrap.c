@@ -20,6 +20,7 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "live.h"
 #include "owners.h"
 #include "pagedir.h"
 #include "tell.h"
@@ -32,36 +33,14 @@ __thread int vmti_allocator_depth;
 /* The most frequent ones: in as few lines of the instruction cache as can be. */
 #define HOT PUBLIC __attribute__((aligned(64)))
 #define RARE static __attribute__((noinline, cold))
-/* The tags of std::nothrow_t and std::align_val_t in mangled names; their values are passed on. */
-typedef const void *nothrow_tag;
 
 static void *first_malloc(size_t bytes);
 static void first_free(void *p);
 static void *first_calloc(size_t count, size_t bytes);
 static void *first_realloc(void *old, size_t bytes);
 
-/* The next definitions. Those that each program uses begin as functions that look them up. */
-static struct {
-    void *(*malloc)(size_t);
-    void (*free)(void *);
-    void *(*calloc)(size_t, size_t);
-    void *(*realloc)(void *, size_t);
-    void *(*reallocarray)(void *, size_t, size_t);
-    int (*posix_memalign)(void **, size_t, size_t);
-    void *(*aligned_alloc)(size_t, size_t);
-    void *(*memalign)(size_t, size_t);
-    void *(*valloc)(size_t);
-    void *(*pvalloc)(size_t);
-    size_t (*malloc_usable_size)(void *);
-    void *(*new_)(size_t);
-    void *(*new_array)(size_t);
-    void *(*new_nothrow)(size_t, nothrow_tag);
-    void *(*new_array_nothrow)(size_t, nothrow_tag);
-    void *(*new_aligned)(size_t, size_t);
-    void *(*new_array_aligned)(size_t, size_t);
-    void *(*new_aligned_nothrow)(size_t, size_t, nothrow_tag);
-    void *(*new_array_aligned_nothrow)(size_t, size_t, nothrow_tag);
-} next = {.malloc = first_malloc, .free = first_free, .calloc = first_calloc, .realloc = first_realloc};
+/* Those that each program uses begin as functions that look them up. */
+static struct vmti_next next = {.malloc = first_malloc, .free = first_free, .calloc = first_calloc, .realloc = first_realloc};
 
 /* ------------------------------------------------------------------------------------------- finding the next */
 
@@ -114,6 +93,7 @@ static void resolve(void)
     NEXT(valloc, "valloc");
     NEXT(pvalloc, "pvalloc");
     NEXT(malloc_usable_size, "malloc_usable_size");
+    vmti_live_start(&next);
     atomic_store(&resolved, true);
 }
 
@@ -122,6 +102,11 @@ static inline bool ready(void)
     if (vmti_unlikely(!atomic_load_explicit(&resolved, memory_order_acquire)))
         resolve();
     return next.malloc != first_malloc;
+}
+
+void vmti_wrap_start(void)
+{
+    ready();
 }
 
 static void *first_malloc(size_t bytes)
@@ -152,9 +137,9 @@ static void *first_realloc(void *old, size_t bytes)
 
 /*
  * C++ operators: libstdc++ may be loaded after us, so each is looked up at its first call. Where it came with a plug-in whose
- * symbols are local (dlopen(3), RTLD_LOCAL), it is found among the libraries of the plug-in, which is the caller.
+ * symbols are local (dlopen(3), RTLD_LOCAL), it is found among the libraries of the plug-in, which is the caller. Kept in *next_one.
  */
-static void *next_operator(const char *symbol, void *own, const void *caller)
+static void *next_operator(const char *symbol, void *own, void **next_one, const void *caller)
 {
     void *p = dlsym(RTLD_NEXT, symbol);
     Dl_info info;
@@ -166,6 +151,8 @@ static void *next_operator(const char *symbol, void *own, const void *caller)
     }
     if (!p || p == own)
         die(symbol);
+    if (!vmti_live_on || vmti_live_note_operator(p, caller))
+        *next_one = p;
     return p;
 }
 
@@ -532,21 +519,22 @@ PUBLIC size_t malloc_usable_size(void *p)
     PUBLIC void *symbol parameters;                                                                                    \
     PUBLIC void *symbol parameters                                                                                     \
     {                                                                                                                  \
-        if (vmti_unlikely(!next.field))                                                                                \
-            *(void **)&next.field = next_operator(#symbol, (void *)symbol, SITE);                                      \
+        __typeof__(next.field) call = next.field;                                                                      \
+        if (vmti_unlikely(!call))                                                                                      \
+            *(void **)&call = next_operator(#symbol, (void *)symbol, (void **)&next.field, SITE);                      \
         INSIDE_ALLOCATOR;                                                                                              \
-        void *p = next.field arguments;                                                                                \
+        void *p = call arguments;                                                                                      \
         note(p, bytes, SITE);                                                                                          \
         return p;                                                                                                      \
     }
 
 OPERATOR(_Znwm, new_, (size_t bytes), (bytes))
 OPERATOR(_Znam, new_array, (size_t bytes), (bytes))
-OPERATOR(_ZnwmRKSt9nothrow_t, new_nothrow, (size_t bytes, nothrow_tag tag), (bytes, tag))
-OPERATOR(_ZnamRKSt9nothrow_t, new_array_nothrow, (size_t bytes, nothrow_tag tag), (bytes, tag))
+OPERATOR(_ZnwmRKSt9nothrow_t, new_nothrow, (size_t bytes, vmti_nothrow_tag tag), (bytes, tag))
+OPERATOR(_ZnamRKSt9nothrow_t, new_array_nothrow, (size_t bytes, vmti_nothrow_tag tag), (bytes, tag))
 OPERATOR(_ZnwmSt11align_val_t, new_aligned, (size_t bytes, size_t alignment), (bytes, alignment))
 OPERATOR(_ZnamSt11align_val_t, new_array_aligned, (size_t bytes, size_t alignment), (bytes, alignment))
-OPERATOR(_ZnwmSt11align_val_tRKSt9nothrow_t, new_aligned_nothrow, (size_t bytes, size_t alignment, nothrow_tag tag),
+OPERATOR(_ZnwmSt11align_val_tRKSt9nothrow_t, new_aligned_nothrow, (size_t bytes, size_t alignment, vmti_nothrow_tag tag),
          (bytes, alignment, tag))
 OPERATOR(_ZnamSt11align_val_tRKSt9nothrow_t, new_array_aligned_nothrow,
-         (size_t bytes, size_t alignment, nothrow_tag tag), (bytes, alignment, tag))
+         (size_t bytes, size_t alignment, vmti_nothrow_tag tag), (bytes, alignment, tag))

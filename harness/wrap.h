@@ -8,6 +8,35 @@
 
 #include "types.h"
 
+/* The tag std::nothrow_t in mangled names; its value is passed on. */
+typedef const void *vmti_nothrow_tag;
+
+/* The next definitions in the process. Of the operators NULL: not looked for yet. */
+struct vmti_next {
+    void *(*malloc)(size_t);
+    void (*free)(void *);
+    void *(*calloc)(size_t, size_t);
+    void *(*realloc)(void *, size_t);
+    void *(*reallocarray)(void *, size_t, size_t);
+    int (*posix_memalign)(void **, size_t, size_t);
+    void *(*aligned_alloc)(size_t, size_t);
+    void *(*memalign)(size_t, size_t);
+    void *(*valloc)(size_t);
+    void *(*pvalloc)(size_t);
+    size_t (*malloc_usable_size)(void *);
+    void *(*new_)(size_t);
+    void *(*new_array)(size_t);
+    void *(*new_nothrow)(size_t, vmti_nothrow_tag);
+    void *(*new_array_nothrow)(size_t, vmti_nothrow_tag);
+    void *(*new_aligned)(size_t, size_t);
+    void *(*new_array_aligned)(size_t, size_t);
+    void *(*new_aligned_nothrow)(size_t, size_t, vmti_nothrow_tag);
+    void *(*new_array_aligned_nothrow)(size_t, size_t, vmti_nothrow_tag);
+};
+
+/* Looks the next definitions of the malloc family up, if no call has done so yet. */
+VMTI_HIDDEN void vmti_wrap_start(void);
+
 /* Bits that the word of a page with malloc'd memory must have; if one is missing, the page is noted. Outside a region
  * VMTI_DIR_HEAP; inside also VMTI_DIR_KNOWN, if the region tracks what is allocated. */
 extern VMTI_HIDDEN _Atomic uint32_t vmti_note_mask;

@@ -82,6 +82,9 @@ typedef struct vmt_config {
     bool track_content;     /* VMT_CONTENT: 1 tells pages that were written without a change: what they hold before their first
                              * write is compared with what they hold at the region's end. Turns track_writes on; about
                              * 2 microseconds more a page written, and 22 to 43 bytes */
+    bool live_bytes;        /* VMT_LIVE: 1 tells how many bytes of the pages touched were in live heap blocks. The process must have
+                             * been started with VMT_LIVE=1, for its blocks are counted from the first on; malloc and free take
+                             * longer in it. 4 bytes for each page of the heap */
 } vmt_config;
 
 /* The result of a region. Immutable; any thread may read it. */
@@ -181,6 +184,14 @@ VMT_API bool vmt_report_has_label(const vmt_report *report, const char *label);
 VMT_API uint64_t vmt_report_label_pages(const vmt_report *report, const char *label);
 
 /*
+ * How much of what was touched was wanted: the sum over the pages touched of the most bytes of the page that were in live blocks
+ * of the malloc family at once, from the region's begin to its end; compare it with footprint times page size. A block counts with
+ * its usable size (malloc_usable_size(3)); memory that malloc did not give counts nothing. Returns 0 and stores it, or -EINVAL
+ * (NULL), or -ENODATA: live_bytes was not asked for, or the program used an allocator's operators new that do not call malloc.
+ */
+VMT_API int vmt_report_live_bytes(const vmt_report *report, uint64_t *bytes);
+
+/*
  * Peak working set: the largest number of distinct pages among any `tau` consecutive touches (Denning's W(t, tau) with
  * time counted in touches; Denning 1968). tau from 1. Returns 0 and stores it, or -EINVAL (tau 0), or -EIO (the trace
  * can no longer be read).
@@ -197,6 +208,7 @@ typedef struct vmt_page_info {
     const void *site;    /* return address of the call that allocated it; NULL unknown */
     const char *label;   /* NULL if none */
     bool unchanged;      /* was written, and held at the end what it had held before; meaningful only with track_content */
+    uint64_t live_bytes; /* most bytes of it in live heap blocks at once; 0 unless live_bytes was asked for */
 } vmt_page_info;
 
 /* The i-th page of the footprint, in order of first touch; i below vmt_report_footprint(). Returns 0 or -EINVAL. */

@@ -7,7 +7,7 @@ set -u
 . "$(dirname "${BASH_SOURCE[0]}")/command.bash"
 
 what='making a trace'
-run "$vmtrace" run -q -n 16 --content -o trace.vmt -- "$python" -S -c 'print(len([str(i) for i in range(20000)]))'
+run "$vmtrace" run -q -n 16 --content --live -o trace.vmt -- "$python" -S -c 'print(len([str(i) for i in range(20000)]))'
 status 0
 silent
 
@@ -19,7 +19,7 @@ import json, sys
 report = json.load(open("json"))
 documented = {
     "touches": int, "program_touches": int, "syscall_touches": int, "footprint_pages": int, "pages_written": int,
-    "pages_unchanged": int,
+    "pages_unchanged": int, "live_bytes": int,
     "evictions": int, "drops": int, "upgrades": int, "window_pages": int, "window_raised_to": int, "evict_pages": int,
     "page_size": int, "scope": str, "engine": str,
     "track_writes": bool, "peak_open_pages": int, "threads": int, "threads_counted": str, "threads_detail": list, "syscalls": int,
@@ -40,6 +40,7 @@ assert report["window_pages"] == 16 and report["scope"] == "heap" and report["tr
 assert 0 < report["pages_unchanged"] < report["pages_written"] <= report["footprint_pages"] and report["page_size"] == 4096
 assert 0 < report["syscalls_walked"] < report["syscalls"] and report["unknown_calls"] == 0
 assert report["threads_counted"] == "all"
+assert 0 < report["live_bytes"] < report["footprint_pages"] * report["page_size"]
 assert report["command"][1:3] == ["-S", "-c"] and report["threads"] == 1
 assert (report["end"], report["end_code"]) == ("exit", 0)
 top = report["top_allocations"]
@@ -68,7 +69,7 @@ done
 
 what='report without write tracking'
 run "$vmtrace" run -q -o plain.vmt -- sh -c :
-json plain.vmt "r['pages_written'] is None and r['pages_unchanged'] is None and not r['track_writes'] and r['upgrades'] == 0"
+json plain.vmt "r['pages_written'] is None and r['pages_unchanged'] is None and r['live_bytes'] is None and not r['track_writes'] and r['upgrades'] == 0"
 
 what='an odd command line'
 run "$vmtrace" run -q -o odd.vmt -- sh -c : $'\e[31m' $'\xff\xfe' 'quote"' $'tab\t'
@@ -233,7 +234,7 @@ for command in run report dump syscalls; do
     awk 'length > 120 { exit 1 }' out || fail "$what: lines are too long"
 done
 run "$vmtrace" run --help
-for option in -n -o --scope --engine --evict --writes --content -q VMT_SIZE VMT_TRACENAME VMT_SCOPE VMT_ENGINE VMT_EVICT VMT_WRITES VMT_CONTENT; do
+for option in -n -o --scope --engine --evict --writes --content --live -q VMT_SIZE VMT_TRACENAME VMT_SCOPE VMT_ENGINE VMT_EVICT VMT_WRITES VMT_CONTENT VMT_LIVE; do
     grep -q -e "$option" out || fail "run --help: no $option"
 done
 

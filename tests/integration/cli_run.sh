@@ -74,7 +74,7 @@ for value in 0 -5 abc 7 1000000000 '' ' 64' 64k 0x40 99999999999999999999; do
     refused "$value"
 done
 
-for setting in VMT_SCOPE=heaps VMT_WRITES=yes VMT_CONTENT=2 VMT_ENGINE=magic VMT_EVICT=0 VMT_EVICT=65; do
+for setting in VMT_SCOPE=heaps VMT_WRITES=yes VMT_CONTENT=2 VMT_LIVE=yes VMT_ENGINE=magic VMT_EVICT=0 VMT_EVICT=65; do
     what=$setting
     run env "$setting" "$vmtrace" run -- true
     status 125
@@ -172,6 +172,27 @@ run "$vmtrace" run -q --content -o trace -- "$python" -S -c "$rewrite" 1
 json trace "r['pages_unchanged'] + 1022 <= r['pages_written']"
 run env VMT_CONTENT=1 "$vmtrace" run -q -o trace -- sh -c :
 json trace "r['track_writes'] and r['pages_unchanged'] is not None and r['complete']"
+
+what='--live'
+half='import ctypes, os, sys
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+blocks = [libc.malloc(ctypes.c_size_t(2040)) for i in range(2000)]
+for block in blocks[int(sys.argv[1])::2]:
+    libc.free(ctypes.c_void_p(block))
+print([v for v in os.environ if v.startswith("VMT_") or v == "LD_PRELOAD"])
+os._exit(0)'
+echo "['VMT_ENGINE']" >expected
+for since in 2000 0; do
+    run "$vmtrace" run -q --live -o trace -- "$python" -S -c "$half" $since
+    status 0
+    silent
+    same expected
+    json trace "r['complete'] and 2000 * 2040 * 0.99 < r['live_bytes'] < r['footprint_pages'] * 4096"
+done
+run env VMT_LIVE=1 "$vmtrace" run -q -o trace -- "$python" -S -c 'import os; print(os.environ["VMT_LIVE"])'
+echo 1 | cmp -s - out || fail "$what: the environment is not as it was"
+json trace "r['live_bytes'] > 0"
 
 # What follows the program's name is the program's, and -- ends the options.
 what='words for the program'

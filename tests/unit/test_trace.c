@@ -1088,7 +1088,10 @@ static void test_forged_block_headers_are_refused(void **state)
         assert_false(counts.complete);
         free(file.data);
     }
-    struct vmti_trace_trailer trailers[2] = {{.end = VMTI_END_UNWRITTEN + 1}, {.pages_written = 1, .pages_unchanged = 1}};
+    struct vmti_trace_trailer trailers[4] = {{.end = VMTI_END_UNWRITTEN + 1},
+                                            {.pages_written = 1, .pages_unchanged = 1},
+                                            {.footprint = 1, .live_bytes = 1},
+                                            {.live_bytes = VMTI_TRACE_NO_LIVE_BYTES}};
     for (size_t i = 0; i < sizeof trailers / sizeof *trailers; i++) { /* an end that there is not, and what was not measured */
         file = forge(&good, &trailers[i], sizeof trailers[i]);
         assert_false(read_bytes(fd, file.data, file.size).complete);
