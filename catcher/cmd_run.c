@@ -30,7 +30,7 @@ static const char HELP[] =
     "\n"
     "SYNOPSIS\n"
     "    vmtrace run [-n PAGES] [-o FILE] [--follow] [--scope SCOPE] [--engine ENGINE] [--evict PAGES] [--writes]\n"
-    "        [--content] [--live] [-q] [--] PROGRAM [ARGUMENT]...\n"
+    "        [--content] [--live] [--stacks] [-q] [--] PROGRAM [ARGUMENT]...\n"
     "\n"
     "DESCRIPTION\n"
     "    Runs PROGRAM, looked for in PATH, and traces which of its pages it touches from before its main function to\n"
@@ -55,10 +55,12 @@ static const char HELP[] =
     "                          at least 8 must stay. With more, neighbours are closed together: a sequential walk costs\n"
     "                          less, and fewer pages than --window says may be open\n"
     "        --writes          tell pages written from pages read, at one more fault for each page written\n"
-    "        --content         the same, and tell which of the pages written hold at the end what they held before; at about\n"
-    "                          2 microseconds more for each\n"
+    "        --content         the same, and tell which of the pages written hold at the end what they held before; a copy\n"
+    "                          and a hash of each page more, at its first write and at the end\n"
     "        --live            tell how many bytes of the pages touched were in live heap blocks, at most at once; malloc and\n"
     "                          free take longer\n"
+    "        --stacks          keep the call stacks of allocations in the trace, at most 32 calls of each; needs glibc 2.35,\n"
+    "                          and unwind tables that are right\n"
     "    -q, --quiet           print no counts; errors are still printed\n"
     "    -h, --help            print this\n"
     "\n"
@@ -76,9 +78,9 @@ static const char HELP[] =
     "    the reason (see vmtrace report) and no touches.\n"
     "\n"
     "ENVIRONMENT\n"
-    "    VMT_SIZE, VMT_TRACENAME, VMT_SCOPE, VMT_ENGINE, VMT_EVICT, VMT_WRITES, VMT_CONTENT, VMT_LIVE\n"
-    "                          defaults of --window, --output, --scope, --engine, --evict, --writes, --content and\n"
-    "                          --live; the last three 0 or 1\n"
+    "    VMT_SIZE, VMT_TRACENAME, VMT_SCOPE, VMT_ENGINE, VMT_EVICT, VMT_WRITES, VMT_CONTENT, VMT_LIVE,\n"
+    "    VMT_STACKS            defaults of --window, --output, --scope, --engine, --evict, --writes, --content, --live and\n"
+    "                          --stacks; the last four 0 or 1\n"
     "    TMPDIR                where the trace is while the program runs, if it is not kept; default /tmp\n"
     "    PATH                  where PROGRAM is looked for\n"
     "    LD_PRELOAD, VMT_RUN   set for PROGRAM's start; it finds them as they were\n"
@@ -97,7 +99,7 @@ static const char HELP[] =
     "    vmtrace run -n 16 --writes -o sort.vmt -- sort -r words.txt\n";
 
 static const char OPTIONS[] = "-n, --window, -o, --output, --follow, --scope, --engine, --evict, --writes, "
-                              "--content, --live, -q, --quiet, -h and --help";
+                              "--content, --live, --stacks, -q, --quiet, -h and --help";
 
 /* ------------------------------------------------------------------------------------------- options */
 
@@ -171,6 +173,9 @@ static int parse_option(struct run *run, int option, char **argv)
         return 0;
     case 'l':
         run->config.live_bytes = true;
+        return 0;
+    case 't':
+        run->config.stacks = true;
         return 0;
     case 'f':
         run->follow = true;
@@ -476,9 +481,9 @@ static char **make_environment(const struct run *run)
             return NULL;
         env[used++] = preload;
     }
-    if (asprintf(&order, "%s1;window=%" PRIu64 ";evict=%" PRIu64 ";scope=%s;engine=%s;writes=%d;content=%d;live=%d;preload=%ld;follow=%s;since=%" PRIu64
+    if (asprintf(&order, "%s1;window=%" PRIu64 ";evict=%" PRIu64 ";scope=%s;engine=%s;writes=%d;content=%d;live=%d;stacks=%d;preload=%ld;follow=%s;since=%" PRIu64
                          ";catcher=0;trace=%s", RUN, run->config.window, run->config.evict, vmti_scope_name(run->config.scope),
-                 vmti_engine_name(run->config.engine), run->config.track_writes, run->config.track_content, run->config.live_bytes, added,
+                 vmti_engine_name(run->config.engine), run->config.track_writes, run->config.track_content, run->config.live_bytes, run->config.stacks, added,
                  run->follow ? "first" : "0", run->started_ns, run->trace) < 0)
         return NULL;
     env[0] = order;
@@ -724,6 +729,7 @@ int vmti_cmd_run(int argc, char **argv)
         {"writes", no_argument, NULL, 'w'},
         {"content", no_argument, NULL, 'c'},
         {"live", no_argument, NULL, 'l'},
+        {"stacks", no_argument, NULL, 't'},
         {"follow", no_argument, NULL, 'f'},
         {"quiet", no_argument, NULL, 'q'},
         {"help", no_argument, NULL, 'h'},

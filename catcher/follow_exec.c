@@ -229,6 +229,7 @@ static char *put_order(char *to, struct vmti_catcher *c, struct vmti_thread *t, 
     to = vmti_put_text(vmti_put_text(to, ";writes="), f->config.track_writes ? "1" : "0");
     to = vmti_put_text(vmti_put_text(to, ";content="), f->config.track_content ? "1" : "0");
     to = vmti_put_text(vmti_put_text(to, ";live="), f->config.live_bytes ? "1" : "0");
+    to = vmti_put_text(vmti_put_text(to, ";stacks="), f->config.stacks ? "1" : "0");
     to = vmti_put_text(to, added < 0 ? ";preload=-1" : ";preload=");
     if (added >= 0)
         to = vmti_put_number(to, (uint64_t)added);

@@ -158,7 +158,7 @@ int vmt_config_init(vmt_config *config)
     if (value && *value)
         config->trace_path = value;
     if (read_switch("VMT_WRITES", &config->track_writes) || read_switch("VMT_CONTENT", &config->track_content) ||
-        read_switch("VMT_LIVE", &config->live_bytes))
+        read_switch("VMT_LIVE", &config->live_bytes) || read_switch("VMT_STACKS", &config->stacks))
         return -EINVAL;
     config->track_writes |= config->track_content;
     value = secure_getenv("VMT_ENGINE");

@@ -4,9 +4,6 @@
 #include "live.h"
 
 #include <dlfcn.h>
-#include <string.h>
-#include <sys/auxv.h>
-#include <unistd.h>
 
 #include "arena.h"
 #include "os.h"
@@ -201,29 +198,7 @@ static void *counted_pvalloc(size_t bytes)
     return came(real.pvalloc(bytes));
 }
 
-/* ------------------------------------------------------------------------------------------- the request */
-
-/* The environment is read by its array alone: see preload.c. libc sets it before it runs constructors. */
-static const char *variable(const char *name)
-{
-    size_t n = strlen(name);
-    for (char **at = environ; at && *at; at++)
-        if (strncmp(*at, name, n) == 0 && (*at)[n] == '=')
-            return *at + n + 1;
-    return NULL;
-}
-
-static bool is_asked_for(void)
-{
-    const char *value = variable("VMT_LIVE"), *run = variable("VMT_RUN");
-    if (getauxval(AT_SECURE))
-        return false;
-    if (run && strncmp(run, "1;", 2) == 0) { /* of `vmtrace run`, which knows the other variable: the path comes last */
-        const char *live = strstr(run, ";live=1;"), *path = strstr(run, ";trace=");
-        return live && path && live < path;
-    }
-    return value && strcmp(value, "1") == 0;
-}
+/* ------------------------------------------------------------------------------------------- the start */
 
 static void *library_of(const void *address)
 {
@@ -245,7 +220,7 @@ bool vmti_live_note_operator(const void *definition, const void *caller)
 
 void vmti_live_start(struct vmti_next *next)
 {
-    if (!next->malloc_usable_size || !is_asked_for())
+    if (!next->malloc_usable_size)
         return;
     real = *next;
     next->malloc = counted_malloc;

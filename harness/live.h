@@ -14,7 +14,7 @@
 /* The process counts. Constant once the wrappers have found the next definitions. */
 extern VMTI_HIDDEN bool vmti_live_on;
 
-/* Called once, with the next definitions: starts counting if the environment asks for it. It makes no allocation. */
+/* Starts counting: changes the next definitions, before the first block. */
 VMTI_HIDDEN void vmti_live_start(struct vmti_next *next);
 
 /* This operator new is used, from there. False: by its own allocator alone, so far; ask again at the next use. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "os.h"
+#include "stacks.h"
 
 enum { CHUNK_SHIFT = VMTI_OWNER_CHUNK_SHIFT, CHUNK_OWNERS = 1 << CHUNK_SHIFT, CHUNKS = VMTI_OWNER_CHUNKS };
 
@@ -14,7 +15,7 @@ _Atomic uint32_t vmti_owner_count = 1; /* index 0 means: no owner */
 
 struct vmti_names vmti_labels = {.lock = ATOMIC_FLAG_INIT}, vmti_phases = {.lock = ATOMIC_FLAG_INIT};
 
-uint32_t vmti_owner_new(uint64_t first_page, uint32_t pages, uint64_t bytes, uintptr_t site, uint32_t label)
+uint32_t vmti_owner_new(uint64_t first_page, uint32_t pages, uint64_t bytes, uintptr_t site, uint32_t label, uint32_t stack)
 {
     if (atomic_load_explicit(&vmti_owner_count, memory_order_relaxed) >= (uint32_t)CHUNKS * CHUNK_OWNERS)
         return 0;
@@ -37,15 +38,16 @@ uint32_t vmti_owner_new(uint64_t first_page, uint32_t pages, uint64_t bytes, uin
     owner->first_page = first_page;
     owner->bytes = bytes;
     owner->site = site;
-    owner->label = label;
+    owner->label = label & (VMTI_NAMES - 1);
+    owner->stack = stack & ((1u << VMTI_STACK_BITS) - 1);
     atomic_store_explicit(&owner->pages, pages, memory_order_release);
     return index;
 }
 
-bool vmti_owner_extend(uint32_t index, uint64_t page, uintptr_t site)
+bool vmti_owner_extend(uint32_t index, uint64_t page, uintptr_t site, uint32_t stack)
 {
     struct vmti_owner *owner = (struct vmti_owner *)vmti_owner(index);
-    if (!owner || owner->site != site)
+    if (!owner || owner->site != site || owner->stack != stack)
         return false;
     uint32_t pages = atomic_load_explicit(&owner->pages, memory_order_relaxed);
     return page == owner->first_page + pages && atomic_compare_exchange_strong(&owner->pages, &pages, pages + 1);

@@ -4,8 +4,8 @@
  * named by its owner and its offset in it, so that address-space randomisation does not change a name.
  *
  * A large allocation owns each page that it covers by half or more. A small one owns a page only if it is the first to
- * lie in it; following pages that the same site is the first to use join the same owner. A large one that comes from the
- * same site and covers the same bytes of the same pages as the one that owns them is that one. The table only grows.
+ * lie in it; following pages that the same site, with the same stack, is the first to use join the same owner. A large one that
+ * comes from the same site and stack and covers the same bytes of the same pages as the one that owns them is that one. The table only grows.
  * Async-signal-safe and lock-free.
  */
 #ifndef VMTI_OWNERS_H
@@ -18,7 +18,8 @@ struct vmti_owner {
     uint64_t bytes;          /* asked for, by the first allocation of a small owner */
     uintptr_t site;          /* return address of the allocating call; 0 unknown */
     _Atomic uint32_t pages;
-    uint32_t label;          /* number of a label; 0 none */
+    uint32_t label : 10;     /* number of a label; 0 none */
+    uint32_t stack : 22;     /* number of the stack of that call (stacks.h); 0 not known */
 };
 
 /* The table, in chunks that are mapped when they are needed, and one more than the last index. */
@@ -37,13 +38,14 @@ static inline const struct vmti_owner *vmti_owner(uint32_t index)
 }
 
 /* A new owner; 0 if the table is full or there is no memory (its pages then have no known owner). */
-VMTI_HIDDEN uint32_t vmti_owner_new(uint64_t first_page, uint32_t pages, uint64_t bytes, uintptr_t site, uint32_t label);
+VMTI_HIDDEN uint32_t vmti_owner_new(uint64_t first_page, uint32_t pages, uint64_t bytes, uintptr_t site, uint32_t label,
+                                    uint32_t stack);
 
 /* The owner with this index owns one page more, the one after its last. False if another thread was first. */
-VMTI_HIDDEN bool vmti_owner_extend(uint32_t index, uint64_t page, uintptr_t site);
+VMTI_HIDDEN bool vmti_owner_extend(uint32_t index, uint64_t page, uintptr_t site, uint32_t stack);
 
 /* What the program gives names to: they are numbered from 1, and stay. */
-enum { VMTI_NAME_BYTES = 64, VMTI_NAMES = 1024 };
+enum { VMTI_NAME_BYTES = 64, VMTI_NAMES = 1024 /* see struct vmti_owner */ };
 
 struct vmti_names {
     atomic_flag lock;

@@ -86,7 +86,7 @@ static void read_library(long bytes, char *library, size_t room)
 
 /* The order in VMT_RUN, as cmd_run.c and follow_exec.c write it. */
 struct order {
-    char window[24], evict[8], scope[16], engine[16], writes[4], content[4], live[4],
+    char window[24], evict[8], scope[16], engine[16], writes[4], content[4], live[4], stacks[4],
         preload[24], follow[8], since[24], catcher[16], trace[4096];
 };
 
@@ -99,6 +99,7 @@ static bool read_order(const char *run, struct order *order)
     at = at ? take(at, "writes", order->writes, sizeof order->writes) : NULL;
     at = at ? take(at, "content", order->content, sizeof order->content) : NULL;
     at = at ? take(at, "live", order->live, sizeof order->live) : NULL;
+    at = at ? take(at, "stacks", order->stacks, sizeof order->stacks) : NULL;
     at = at ? take(at, "preload", order->preload, sizeof order->preload) : NULL;
     at = at ? take(at, "follow", order->follow, sizeof order->follow) : NULL;
     at = at ? take(at, "since", order->since, sizeof order->since) : NULL;
@@ -130,10 +131,11 @@ __attribute__((constructor)) static void start_whole_program(void)
     config.track_writes = strcmp(order.writes, "1") == 0;
     config.track_content = strcmp(order.content, "1") == 0;
     config.live_bytes = strcmp(order.live, "1") == 0;
+    config.stacks = strcmp(order.stacks, "1") == 0;
     config.trace_path = order.trace;
     read_library(strtol(order.preload, NULL, 10), library, sizeof library);
     restore_preload(strtol(order.preload, NULL, 10));
-    vmti_wrap_start(); /* it looks there, too: see live.h */
+    vmti_wrap_start(); /* it looks there, too */
     remove_variable(find_variable("VMT_RUN"));
     bool further = strcmp(order.follow, "next") == 0;
     if (*order.follow != '0' && *library)

@@ -22,6 +22,7 @@
 #include "os.h"
 #include "pagedir.h"
 #include "report.h"
+#include "stacks.h"
 #include "window.h"
 #include "wrap.h"
 
@@ -125,6 +126,7 @@ static struct vmti_region *new_region(const vmt_config *config, bool whole_progr
     r->scope = config->scope;
     r->track_content = config->track_content;
     r->live_bytes = config->live_bytes;
+    r->stacks = config->stacks;
     r->track_writes = config->track_writes || r->track_content;
     r->this_thread_alone = config->threads == VMT_THREADS_THIS;
     r->whole_program = whole_program;
@@ -203,6 +205,9 @@ static int begin_locked(const vmt_config *config, bool whole_program)
     if (config->live_bytes && !vmti_live_on)
         return vmti_fail(-EINVAL, "vmt_config.live_bytes is true, but this process was not started with VMT_LIVE=1: each block must "
                                   "be counted from its start; set it in the environment of the program");
+    int no_stacks = config->stacks ? vmti_stacks_start() : 0;
+    if (no_stacks)
+        return no_stacks;
     uint64_t dropped = 0;
     struct vmti_region *open = vmti_region_current();
     if (open) {

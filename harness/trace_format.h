@@ -35,11 +35,15 @@
  *   OWNER    an allocation or tracked range: before a touch of a page of it, and again if it has grown since; or, where
  *            pages were touched before their allocation had returned, at the trace's end:
  *            index: varint, first page: varint, pages: varint, bytes: varint, site: varint (address of the return
- *            from the allocating call; 0 unknown), label length: varint, label bytes (at most VMTI_TRACE_LABEL_MAX).
+ *            from the allocating call; 0 unknown), stack: varint, if the flag HAS_STACK is set: number of a STACK before it;
+ *            label length: varint, label bytes (at most VMTI_TRACE_LABEL_MAX).
  *            A page belongs to the last owner recorded for it; a record that repeats an index adds its new pages alone.
  *   THREAD   a thread, before its first touch: index: varint, tid: varint
  *   MARK     a MODULE with the flag WRITE: a phase begins, and the one before it ends: time: varint delta, name length: varint,
  *            name bytes (at most VMTI_TRACE_LABEL_MAX; none: what follows belongs to no phase)
+ *   STACK    a MODULE with the flag SYSCALL: a call stack, of the header's HAS_STACKS: number: varint, frames: varint, from 1 to
+ *            VMTI_TRACE_STACK_MAX, for each a return address: zigzag delta from the one before, or 0. The first is an OWNER's
+ *            site, each next one that of its caller; cut after the most.
  *   MODULE   an executable mapping: start: varint, end: varint, file offset: varint, path length: varint, path bytes
  */
 #ifndef VMTI_TRACE_FORMAT_H
@@ -54,6 +58,7 @@ enum { VMTI_TRACE_SHORT_TIME = 63, VMTI_TRACE_SHORT_UPGRADE = 15 }; /* units */
 enum { VMTI_TRACE_BLOCK_BYTES = 64 * 1024 }; /* most bytes of a block, its header included */
 enum { VMTI_TRACE_HEADER_MAX = 16 * 1024 * 1024 }; /* most bytes of the file header: execve takes less than half */
 enum { VMTI_TRACE_LABEL_MAX = 63 };
+enum { VMTI_TRACE_STACK_MAX = 32 }; /* frames */
 enum { VMTI_TRACE_PATH_MAX = 4096 }; /* of a module; a longer path is cut */
 #define VMTI_TRACE_BLOCK_MAGIC 0x4b4c4256u /* "VBLK" */
 
@@ -79,6 +84,7 @@ enum {
     VMTI_TRACE_HAS_ONE_THREAD = 1 << 2,    /* only the touches of the thread that began the region are in it */
     VMTI_TRACE_HAS_CONTENT = 1 << 3,       /* contents were compared; with HAS_WRITES alone */
     VMTI_TRACE_HAS_LIVE = 1 << 4,          /* live heap bytes were counted */
+    VMTI_TRACE_HAS_STACKS = 1 << 5,        /* call stacks of allocations were captured */
 };
 
 enum { VMTI_BLOCK_DATA = 0, VMTI_BLOCK_TRAILER = 1 };
@@ -95,10 +101,11 @@ struct vmti_trace_block_header {
 };
 
 enum { VMTI_REC_TOUCH = 0, VMTI_REC_UPGRADE, VMTI_REC_DROP, VMTI_REC_OWNER, VMTI_REC_THREAD, VMTI_REC_MODULE };
-enum { VMTI_REC_MARK = VMTI_REC_MODULE | 1 << 3 };
+enum { VMTI_REC_MARK = VMTI_REC_MODULE | 1 << 3, VMTI_REC_STACK = VMTI_REC_MODULE | 1 << 4 };
 enum { VMTI_REC_KIND = 7, VMTI_REC_AGAIN = 6 }; /* AGAIN: the two bits that it has set */
 enum {
     VMTI_REC_WRITE = 1 << 3,
+    VMTI_REC_HAS_STACK = 1 << 3, /* of an OWNER */
     VMTI_REC_SYSCALL = 1 << 4,
     VMTI_REC_EVICT = 1 << 5,
     VMTI_REC_SAME_PAGE = 1 << 5, /* of an UPGRADE, which evicts nothing */

@@ -522,12 +522,29 @@ static bool get_drop(struct vmti_trace_reader *reader, struct vmti_event *event)
     return true;
 }
 
-static bool get_owner(struct vmti_trace_reader *reader, struct vmti_event *event)
+static bool get_owner(struct vmti_trace_reader *reader, struct vmti_event *event, bool has_stack)
 {
     return get_varint32(reader, &event->owner) && get_varint(reader, &event->page) &&
            get_varint(reader, &event->pages) && is_range(reader, event->page, event->pages) &&
            get_varint(reader, &event->bytes) && get_varint(reader, &event->site) &&
+           (!has_stack || (get_varint32(reader, &event->stack) && event->stack)) &&
            get_text(reader, event, VMTI_TRACE_LABEL_MAX);
+}
+
+static bool get_stack(struct vmti_trace_reader *reader, struct vmti_event *event)
+{
+    uint64_t address = 0, delta;
+    event->kind = VMTI_REC_STACK;
+    event->frames = reader->frames;
+    if (!get_varint32(reader, &event->stack) || !event->stack || !get_varint32(reader, &event->frame_count) ||
+        !event->frame_count || event->frame_count > VMTI_TRACE_STACK_MAX)
+        return false;
+    for (uint32_t i = 0; i < event->frame_count; i++) {
+        if (!get_varint(reader, &delta))
+            return false;
+        reader->frames[i] = address += delta >> 1 ^ (0 - (delta & 1));
+    }
+    return true;
 }
 
 static bool get_module(struct vmti_trace_reader *reader, struct vmti_event *event)
@@ -548,6 +565,7 @@ static bool get_record(struct vmti_trace_reader *reader, struct vmti_event *even
 {
     unsigned tag = *reader->at++;
     unsigned flags = tag & ~(unsigned)VMTI_REC_KIND;
+    bool stacks = reader->header.flags & VMTI_TRACE_HAS_STACKS;
     memset(event, 0, sizeof *event);
     event->kind = tag & VMTI_REC_KIND;
     switch (event->kind) {
@@ -558,12 +576,15 @@ static bool get_record(struct vmti_trace_reader *reader, struct vmti_event *even
     case VMTI_REC_DROP:
         return !flags && get_drop(reader, event);
     case VMTI_REC_OWNER:
-        return !flags && get_owner(reader, event);
+        return !(flags & (stacks ? ~(unsigned)VMTI_REC_HAS_STACK : ~0u)) &&
+               get_owner(reader, event, flags & VMTI_REC_HAS_STACK);
     case VMTI_REC_THREAD:
         return !flags && get_varint32(reader, &event->thread) && get_varint32(reader, &event->tid);
     case VMTI_REC_MODULE:
         if (tag == VMTI_REC_MARK)
             return get_mark(reader, event);
+        if (tag == VMTI_REC_STACK)
+            return stacks && get_stack(reader, event);
         return !flags && get_module(reader, event);
     default:
         return get_touch(reader, event, tag);

@@ -29,6 +29,9 @@ struct vmti_event {
     uint32_t owner;       /* OWNER: index */
     uint64_t bytes;       /* OWNER */
     uint64_t site;        /* OWNER */
+    uint32_t stack;       /* OWNER, STACK: number; 0: none */
+    uint32_t frame_count; /* STACK */
+    const uint64_t *frames; /* STACK: return addresses, the allocating call's first; valid until the next call */
     uint64_t start, end;  /* MODULE */
     uint64_t offset;      /* MODULE: of `start` in the file */
     const char *text;     /* OWNER: label; MODULE: path; MARK: name. Any bytes, not ended by NUL; valid until the next call */
@@ -62,6 +65,7 @@ struct vmti_trace_reader {
     uint32_t block_records;          /* ... */
     bool in_block;
     uint64_t last_page, last_time;
+    uint64_t frames[VMTI_TRACE_STACK_MAX]; /* of the STACK that was read last */
     uint64_t block_touches, block_footprint; /* before this block, as its header says */
     uint32_t last_thread, last_flags;
 };
@@ -86,22 +90,30 @@ VMTI_HIDDEN void vmti_trace_read_close(struct vmti_trace_reader *reader);
 
 /* ---------------------------------------------------------------- which owner a page belongs to (trace_summary.c) */
 
+/* A call stack: return addresses, that of the allocating call first. */
+struct vmti_trace_stack {
+    uint32_t number, count;
+    uint64_t frames[VMTI_TRACE_STACK_MAX];
+};
+
 struct vmti_trace_owner {
     uint32_t index;
     uint64_t first_page, pages, bytes, site; /* as its last record says */
+    const struct vmti_trace_stack *stack;    /* NULL: not known */
     uint64_t touched;                        /* distinct pages of it that were touched (in a summary) */
     char label[VMTI_TRACE_LABEL_MAX + 1];    /* "" none */
 };
 
-/* Pages to owners, by the OWNER events seen so far. Zero it before use. */
+/* Pages to owners, by the OWNER and STACK events seen so far. Zero it before use. */
 struct vmti_page_owners {
     struct vmti_trace_owner *owners; /* in order of their first record */
     size_t count, capacity;
     void *spans;                     /* tsearch(3) tree of disjoint ranges of pages */
     void *known;                     /* tsearch(3) tree of owners by index */
+    void *stacks;                    /* ... of stacks by number; they stay where they are */
 };
 
-/* Takes an OWNER event. 0 or -ENOMEM. */
+/* Takes an OWNER or a STACK event. 0 or -ENOMEM. */
 VMTI_HIDDEN int vmti_page_owners_add(struct vmti_page_owners *map, const struct vmti_event *event);
 
 /* The owner of a page, or NULL. Valid until the next addition. */

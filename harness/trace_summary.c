@@ -115,8 +115,40 @@ static struct vmti_trace_owner *get_owner(struct vmti_page_owners *map, uint32_t
     return owner;
 }
 
+static int compare_stacks(const void *a, const void *b)
+{
+    const struct vmti_trace_stack *x = a, *y = b;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static const struct vmti_trace_stack *find_stack(const struct vmti_page_owners *map, uint32_t number)
+{
+    struct vmti_trace_stack key = {.number = number};
+    void *found = tfind(&key, &map->stacks, compare_stacks);
+    return found ? *(struct vmti_trace_stack **)found : NULL;
+}
+
+/* The first one with a number counts. */
+static int add_stack(struct vmti_page_owners *map, const struct vmti_event *event)
+{
+    if (find_stack(map, event->stack))
+        return 0;
+    struct vmti_trace_stack *stack = malloc(sizeof *stack);
+    if (!stack)
+        return -ENOMEM;
+    stack->number = event->stack;
+    stack->count = event->frame_count;
+    memcpy(stack->frames, event->frames, event->frame_count * sizeof *stack->frames);
+    if (tsearch(stack, &map->stacks, compare_stacks))
+        return 0;
+    free(stack);
+    return -ENOMEM;
+}
+
 int vmti_page_owners_add(struct vmti_page_owners *map, const struct vmti_event *event)
 {
+    if (event->kind == VMTI_REC_STACK)
+        return add_stack(map, event);
     struct vmti_trace_owner *owner = get_owner(map, event->owner);
     if (!owner)
         return -ENOMEM;
@@ -126,6 +158,7 @@ int vmti_page_owners_add(struct vmti_page_owners *map, const struct vmti_event *
     owner->pages = event->pages;
     owner->bytes = event->bytes;
     owner->site = event->site;
+    owner->stack = event->stack ? find_stack(map, event->stack) : NULL;
     memcpy(owner->label, event->text, event->text_bytes);
     owner->label[event->text_bytes] = '\0';
     return assign_span(map, event->page + had, event->page + event->pages, (size_t)(owner - map->owners)) ? 0 : -ENOMEM;
@@ -142,6 +175,7 @@ void vmti_page_owners_free(struct vmti_page_owners *map)
 {
     tdestroy(map->spans, free);
     tdestroy(map->known, free);
+    tdestroy(map->stacks, free);
     free(map->owners);
     memset(map, 0, sizeof *map);
 }
@@ -260,6 +294,7 @@ static int take_event(struct pass *pass, const struct vmti_event *event)
     case VMTI_REC_UPGRADE:
         return count_access(pass, event);
     case VMTI_REC_OWNER:
+    case VMTI_REC_STACK:
         return vmti_page_owners_add(&pass->summary->owners, event);
     case VMTI_REC_THREAD:
         thread = get_thread(pass, event->thread);

@@ -8,6 +8,7 @@
 #include "arena.h"
 #include "os.h"
 #include "owners.h"
+#include "stacks.h"
 #include "thread.h" /* xxhash.h too, inlined */
 #include "trace_format.h"
 
@@ -17,11 +18,13 @@ enum {
     TOUCH_MAX = 1 + 3 * VARINT_MAX,
     DROP_MAX = 1 + 2 * VARINT_MAX,
     THREAD_MAX = 1 + 2 * VARINT_MAX,
-    OWNER_MAX = 1 + 6 * VARINT_MAX + VMTI_TRACE_LABEL_MAX,
+    OWNER_MAX = 1 + 7 * VARINT_MAX + VMTI_TRACE_LABEL_MAX,
+    STACK_MAX = 1 + (2 + VMTI_TRACE_STACK_MAX) * VARINT_MAX,
     MARK_MAX = 1 + 2 * VARINT_MAX + VMTI_TRACE_LABEL_MAX,
     MODULE_MAX = 1 + 4 * VARINT_MAX + VMTI_TRACE_PATH_MAX,
 };
 
+_Static_assert((int)VMTI_STACK_FRAMES == (int)VMTI_TRACE_STACK_MAX, "each stack fits into a record");
 _Static_assert(HEADER + MODULE_MAX <= VMTI_TRACE_BLOCK_BYTES, "each record fits into a block");
 
 /* ------------------------------------------------------------------------------------------- encoding */
@@ -223,7 +226,7 @@ int vmti_trace_start(struct vmti_region *r, int fd, const char *command, size_t 
         .page_size = VMTI_PAGE_SIZE,
         .flags = (r->track_writes ? VMTI_TRACE_HAS_WRITES : 0) | (r->whole_program ? VMTI_TRACE_HAS_WHOLE_PROGRAM : 0) |
                  (r->this_thread_alone ? VMTI_TRACE_HAS_ONE_THREAD : 0) | (r->track_content ? VMTI_TRACE_HAS_CONTENT : 0) |
-                 (r->live_bytes ? VMTI_TRACE_HAS_LIVE : 0),
+                 (r->live_bytes ? VMTI_TRACE_HAS_LIVE : 0) | (r->stacks ? VMTI_TRACE_HAS_STACKS : 0),
         .window = r->window,
         .start_realtime_ns = realtime_ns,
         .pid = (uint32_t)r->pid,
@@ -431,24 +434,45 @@ void vmti_trace_put_drop(struct vmti_region *r, uint64_t page, uint64_t count)
     commit(trace, at);
 }
 
-/* The entry of an owner in owner_pages: how many pages its last record gave it, for an owner of small allocations grows.
- * NULL: no memory. */
-static uint32_t *told_pages(struct vmti_trace *trace, uint32_t index)
+/* The entry of an owner or a stack in a table of what has been told, which grows. NULL: no memory. */
+static uint32_t *told(struct vmti_trace *trace, uint32_t **table, uint32_t *entries, uint32_t index)
 {
     enum { FIRST_ENTRIES = 1024 };
-    if (vmti_unlikely(index >= trace->owner_room)) {
-        size_t room = trace->owner_room ? trace->owner_room : FIRST_ENTRIES;
+    if (vmti_unlikely(index >= *entries)) {
+        size_t room = *entries ? *entries : FIRST_ENTRIES;
         while (room <= index)
             room *= 2;
         uint32_t *grown = vmti_arena_alloc(trace->arena, room * sizeof *grown);
-        if (!grown)
+        if (!grown) {
+            fail(trace, -ENOMEM);
             return NULL;
-        if (trace->owner_room)
-            memcpy(grown, trace->owner_pages, trace->owner_room * sizeof *grown);
-        trace->owner_pages = grown;
-        trace->owner_room = (uint32_t)room;
+        }
+        if (*entries)
+            memcpy(grown, *table, *entries * sizeof *grown);
+        *table = grown;
+        *entries = (uint32_t)room;
     }
-    return trace->owner_pages + index;
+    return *table + index;
+}
+
+/* Tells a stack, unless that has been done. False: it was not. */
+static bool put_stack(struct vmti_trace *trace, uint32_t number)
+{
+    const struct vmti_call_stack *stack = vmti_call_stack(number);
+    uint32_t *seen = stack ? told(trace, &trace->stacks_told, &trace->stack_room, number) : NULL;
+    if (!seen || *seen)
+        return seen;
+    unsigned char *at = reserve(trace, STACK_MAX);
+    if (!at)
+        return false;
+    *at++ = VMTI_REC_STACK;
+    at = put_varint(at, number);
+    at = put_varint(at, stack->count);
+    for (uint32_t i = 0; i < stack->count; i++)
+        at = put_zigzag(at, i ? stack->frames[i - 1] : 0, stack->frames[i]);
+    commit(trace, at);
+    *seen = 1;
+    return true;
 }
 
 void vmti_trace_put_owner(struct vmti_region *r, uint32_t index)
@@ -457,24 +481,26 @@ void vmti_trace_put_owner(struct vmti_region *r, uint32_t index)
     const struct vmti_owner *owner = vmti_owner(index);
     if (!owner || trace->error)
         return;
-    uint32_t *seen = told_pages(trace, index);
-    if (!seen) {
-        fail(trace, -ENOMEM);
+    /* How many pages its last record gave it: an owner of small allocations grows. */
+    uint32_t *seen = told(trace, &trace->owner_pages, &trace->owner_room, index);
+    if (!seen)
         return;
-    }
     uint32_t pages = atomic_load_explicit(&owner->pages, memory_order_relaxed);
     if (vmti_likely(*seen && pages <= *seen))
         return;
+    bool has_stack = r->stacks && owner->stack && put_stack(trace, owner->stack);
     unsigned char *at = reserve(trace, OWNER_MAX);
     if (!at)
         return;
     const char *label = vmti_name(&vmti_labels, owner->label);
-    *at++ = VMTI_REC_OWNER;
+    *at++ = (unsigned char)(VMTI_REC_OWNER | (has_stack ? VMTI_REC_HAS_STACK : 0));
     at = put_varint(at, index);
     at = put_varint(at, owner->first_page);
     at = put_varint(at, pages);
     at = put_varint(at, owner->bytes);
     at = put_varint(at, owner->site);
+    if (has_stack)
+        at = put_varint(at, owner->stack);
     at = put_text(at, label, strlen(label));
     commit(trace, at);
     *seen = pages ? pages : 1;

@@ -92,7 +92,7 @@ int vmt_track(const void *ptr, size_t len, const char *label)
     if (index < 0)
         return vmti_fail(-ENOMEM, "vmt_track: more than %d different labels", VMTI_NAMES - 1);
     uint64_t pages = check.last - first + 1;
-    uint32_t owner = vmti_owner_new(first, (uint32_t)pages, len, (uintptr_t)__builtin_return_address(0), (uint32_t)index);
+    uint32_t owner = vmti_owner_new(first, (uint32_t)pages, len, (uintptr_t)__builtin_return_address(0), (uint32_t)index, 0);
     if (!vmti_dir_set(first, check.last, VMTI_DIR_RANGE | VMTI_DIR_OWNER, VMTI_DIR_RANGE | owner))
         return vmti_fail(-ENOMEM, "vmt_track: no memory");
     if (vmti_region_current())

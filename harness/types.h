@@ -160,6 +160,8 @@ struct vmti_trace {
     size_t header_bytes;
     uint32_t owner_room;                  /* entries in owner_pages */
     uint32_t *owner_pages;                /* by owner index: how many of its pages the trace has told of */
+    uint32_t stack_room;
+    uint32_t *stacks_told;                /* by a stack's number: 1 if the trace has told it */
 };
 
 /* ---------------------------------------------------------------- region */
@@ -230,6 +232,7 @@ struct vmti_region {
     bool track_writes;
     bool track_content;
     bool live_bytes;        /* are to be told */
+    bool stacks;            /* of allocations are to be told */
     bool dispatched;        /* by the dispatch engine */
     bool this_thread_alone; /* only begin_tid's touches count */
     bool whole_program;     /* `vmtrace run` */

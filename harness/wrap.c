@@ -23,6 +23,7 @@
 #include "live.h"
 #include "owners.h"
 #include "pagedir.h"
+#include "stacks.h"
 #include "tell.h"
 
 _Atomic uint32_t vmti_note_mask = VMTI_DIR_HEAP;
@@ -75,6 +76,29 @@ static void die(const char *name)
     _exit(125);
 }
 
+/* The environment is read by its array alone: see preload.c. libc sets it before it runs constructors. */
+static const char *find_variable(const char *name)
+{
+    size_t n = strlen(name);
+    for (char **at = environ; at && *at; at++)
+        if (strncmp(*at, name, n) == 0 && (*at)[n] == '=')
+            return *at + n + 1;
+    return NULL;
+}
+
+/* Does the environment ask for this from the process's start on? Under `vmtrace run` its order counts, whose path comes last. */
+static bool is_asked_for(const char *name, const char *in_order)
+{
+    const char *value = find_variable(name), *run = find_variable("VMT_RUN");
+    if (getauxval(AT_SECURE))
+        return false;
+    if (run && strncmp(run, "1;", 2) == 0) {
+        const char *found = strstr(run, in_order), *path = strstr(run, ";trace=");
+        return found && path && found < path;
+    }
+    return value && strcmp(value, "1") == 0;
+}
+
 static void resolve(void)
 {
     if (atomic_exchange(&resolving, true))
@@ -93,7 +117,10 @@ static void resolve(void)
     NEXT(valloc, "valloc");
     NEXT(pvalloc, "pvalloc");
     NEXT(malloc_usable_size, "malloc_usable_size");
-    vmti_live_start(&next);
+    if (is_asked_for("VMT_LIVE", ";live=1;"))
+        vmti_live_start(&next);
+    if (is_asked_for("VMT_STACKS", ";stacks=1;"))
+        vmti_stacks_start(); /* where it cannot be, vmt_begin says so */
     atomic_store(&resolved, true);
 }
 
@@ -175,6 +202,12 @@ static void own_page(uint64_t page, uint32_t owner)
     vmti_dir_set(page, page, VMTI_DIR_OWNER | VMTI_DIR_HEAP, VMTI_DIR_HEAP | owner);
 }
 
+/* The stack of a call of the family that returns to `site`, where that is asked for. */
+static uint32_t stack_of(uintptr_t site)
+{
+    return vmti_unlikely(atomic_load_explicit(&vmti_stacks_on, memory_order_relaxed)) ? vmti_stack_take(site) : 0;
+}
+
 /* The owner that this thread made last: the next page of a run of small allocations joins it. */
 static __thread uint32_t last_owner;
 
@@ -183,8 +216,9 @@ static void own_small(uint64_t page, size_t bytes, uintptr_t site)
     uint32_t word = vmti_dir_get(page);
     if (word & (VMTI_DIR_HEAP | VMTI_DIR_RANGE) && word & VMTI_DIR_OWNER)
         return;
-    if (!last_owner || !vmti_owner_extend(last_owner, page, site))
-        last_owner = vmti_owner_new(page, 1, bytes, site, 0);
+    uint32_t stack = stack_of(site);
+    if (!last_owner || !vmti_owner_extend(last_owner, page, site, stack))
+        last_owner = vmti_owner_new(page, 1, bytes, site, 0, stack);
     own_page(page, last_owner);
 }
 
@@ -222,12 +256,12 @@ static bool is_noted(uintptr_t p, size_t bytes, uintptr_t site)
     while (++own < own_end)
         if ((atomic_load_explicit(&words[own], memory_order_relaxed) & bits) != word)
             return false;
-    return true;
+    return owner->stack == stack_of(site);
 }
 
 static void own_large(uint64_t first, uint64_t last, size_t bytes, uintptr_t site)
 {
-    uint32_t owner = vmti_owner_new(first, (uint32_t)(last - first + 1), bytes, site, 0);
+    uint32_t owner = vmti_owner_new(first, (uint32_t)(last - first + 1), bytes, site, 0, stack_of(site));
     /* Names given by vmt_track() stay. */
     uint64_t page = first;
     while (page <= last) {

@@ -80,11 +80,14 @@ typedef struct vmt_config {
                              * window + 1 - evict and `window` pages are open: there can be more touches. From 1 to
                              * VMT_EVICT_MAX, and at least VMT_WINDOW_FLOOR pages must stay open */
     bool track_content;     /* VMT_CONTENT: 1 tells pages that were written without a change: what they hold before their first
-                             * write is compared with what they hold at the region's end. Turns track_writes on; about
-                             * 2 microseconds more a page written, and 22 to 43 bytes */
+                             * write is compared with what they hold at the region's end. Turns track_writes on; takes a
+                             * copy and a hash of each page at its first write and at the end, and 22 to 43 bytes */
     bool live_bytes;        /* VMT_LIVE: 1 tells how many bytes of the pages touched were in live heap blocks. The process must have
                              * been started with VMT_LIVE=1, for its blocks are counted from the first on; malloc and free take
                              * longer in it. 4 bytes for each page of the heap */
+    bool stacks;            /* VMT_STACKS: 1 keeps the call stack, of at most 32 calls, of each allocation that a page comes to belong
+                             * to, in the trace. Begins with the first region that asks for it, and where the variable is set
+                             * when the process starts, then. Needs glibc 2.35. The program's unwind tables must be right */
 } vmt_config;
 
 /* The result of a region. Immutable; any thread may read it. */
@@ -104,7 +107,7 @@ VMT_API int vmt_config_init(vmt_config *config);
  * A region that the same thread left open (by a longjmp out of a failed assertion, say) is ended first and its
  * result dropped; vmt_report_dropped_regions() of the next report counts it.
  * Returns 0, or: -EINVAL a value is out of its range; -EBUSY another thread has a region open, or this whole program
- * runs under `vmtrace run`; -EPERM the system does not allow tracing; -ENOSYS the kernel is too old; -ENOTSUP
+ * runs under `vmtrace run`; -EPERM the system does not allow tracing; -ENOSYS the kernel is too old, or libc for `stacks`; -ENOTSUP
  * this is Valgrind; -ENOMEM;
  * -EEXIST/-EACCES/... the trace file cannot be written. After a failure nothing is traced and nothing has changed.
  * Not async-signal-safe. Thread-safe.

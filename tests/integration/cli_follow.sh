@@ -195,7 +195,7 @@ status 125
 says '--output'
 what='options are inherited'
 rm -f t t.*
-run "$vmtrace" run -q --follow -n 33 --evict=5 --scope region --content --live -o t -- sh -c '(:); /bin/echo'
+run "$vmtrace" run -q --follow -n 33 --evict=5 --scope region --content --live --stacks -o t -- sh -c '(:); /bin/echo'
 status 0
 traces - "len(R) > 1" "all(r['window_pages'] == 33 and r['evict_pages'] == 5 and r['scope'] == 'region' and r['pages_unchanged'] is not None and r['live_bytes'] for r in R)"
 what='the summary'

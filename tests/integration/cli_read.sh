@@ -234,7 +234,7 @@ for command in run report dump syscalls; do
     awk 'length > 120 { exit 1 }' out || fail "$what: lines are too long"
 done
 run "$vmtrace" run --help
-for option in -n -o --scope --engine --evict --writes --content --live -q VMT_SIZE VMT_TRACENAME VMT_SCOPE VMT_ENGINE VMT_EVICT VMT_WRITES VMT_CONTENT VMT_LIVE; do
+for option in -n -o --scope --engine --evict --writes --content --live --stacks -q VMT_SIZE VMT_TRACENAME VMT_SCOPE VMT_ENGINE VMT_EVICT VMT_WRITES VMT_CONTENT VMT_LIVE VMT_STACKS; do
     grep -q -e "$option" out || fail "run --help: no $option"
 done
 

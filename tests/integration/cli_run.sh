@@ -74,7 +74,7 @@ for value in 0 -5 abc 7 1000000000 '' ' 64' 64k 0x40 99999999999999999999; do
     refused "$value"
 done
 
-for setting in VMT_SCOPE=heaps VMT_WRITES=yes VMT_CONTENT=2 VMT_LIVE=yes VMT_ENGINE=magic VMT_EVICT=0 VMT_EVICT=65; do
+for setting in VMT_SCOPE=heaps VMT_WRITES=yes VMT_CONTENT=2 VMT_LIVE=yes VMT_STACKS=3 VMT_ENGINE=magic VMT_EVICT=0 VMT_EVICT=65; do
     what=$setting
     run env "$setting" "$vmtrace" run -- true
     status 125
@@ -193,6 +193,20 @@ done
 run env VMT_LIVE=1 "$vmtrace" run -q -o trace -- "$python" -S -c 'import os; print(os.environ["VMT_LIVE"])'
 echo 1 | cmp -s - out || fail "$what: the environment is not as it was"
 json trace "r['live_bytes'] > 0"
+
+what='--stacks'
+echo "['VMT_ENGINE']" >expected
+plain='import os; print([v for v in os.environ if v.startswith("VMT_") or v == "LD_PRELOAD"])'
+run "$vmtrace" run -q --stacks -o trace -- "$python" -S -c "$plain"
+status 0
+silent
+same expected
+json trace "r['complete'] and r['touches'] > 0"
+run "$vmtrace" run -q --stacks --live --content -n 16 -o trace -- "$programs/allocations"
+status 0
+"$programs/allocations" >expected
+same expected
+json trace "r['complete'] and r['live_bytes'] > 0 and r['pages_unchanged'] is not None"
 
 # What follows the program's name is the program's, and -- ends the options.
 what='words for the program'

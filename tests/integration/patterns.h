@@ -55,7 +55,7 @@ static inline vmt_config config_for(vmt_scope scope, uint64_t window)
     config.window = window;
     config.trace_path = NULL;
     config.track_writes = config.track_content = false;
-    config.live_bytes = false;
+    config.live_bytes = config.stacks = false;
     config.evict = 1;
     return config;
 }

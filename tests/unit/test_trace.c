@@ -20,6 +20,7 @@
 #include "arena.h"
 #include "owners.h"
 #include "random.h"
+#include "stacks.h"
 #include "thread.h"
 #include "trace_format.h"
 #include "trace_read.h"
@@ -182,8 +183,8 @@ static void check_each_record_kind(void (*start_it)(struct writer *))
     const uint64_t high = UINT64_MAX >> VMTI_PAGE_SHIFT; /* the last page that has addresses */
     int label = vmti_name_new(&vmti_labels, "a label"), phase = vmti_name_new(&vmti_phases, "a phase");
     assert_true(label > 0 && phase > 0);
-    uint32_t plain = vmti_owner_new(0x7f0000000, 10, 40000, 0x401234, 0);
-    uint32_t labelled = vmti_owner_new(0x555555554, 3, 12288, 0, (uint32_t)label);
+    uint32_t plain = vmti_owner_new(0x7f0000000, 10, 40000, 0x401234, 0, 0);
+    uint32_t labelled = vmti_owner_new(0x555555554, 3, 12288, 0, (uint32_t)label, 0);
 
     struct writer w;
     start_it(&w);
@@ -499,10 +500,10 @@ static uint64_t count_owner_records(struct writer *w)
 static void test_an_owner_is_recorded_once_and_again_when_it_has_grown(void **state)
 {
     (void)state;
-    uint32_t first = vmti_owner_new(100, 2, 64, 0x1234, 0);
+    uint32_t first = vmti_owner_new(100, 2, 64, 0x1234, 0, 0);
     uint32_t last = first;
     while (last < first + 5000)
-        last = vmti_owner_new(10000 + last * 2, 1, 64, 0, 0);
+        last = vmti_owner_new(10000 + last * 2, 1, 64, 0, 0, 0);
     struct writer w;
     start_in_memory(&w);
     for (int i = 0; i < 3; i++) {
@@ -511,7 +512,7 @@ static void test_an_owner_is_recorded_once_and_again_when_it_has_grown(void **st
         vmti_trace_put_owner(&w.region, 0);
         vmti_trace_put_owner(&w.region, UINT32_MAX);
     }
-    assert_true(vmti_owner_extend(first, 102, 0x1234));
+    assert_true(vmti_owner_extend(first, 102, 0x1234, 0));
     vmti_trace_put_owner(&w.region, first);
     vmti_trace_put_owner(&w.region, first);
     finish(&w);
@@ -523,6 +524,70 @@ static void add_owner(struct vmti_page_owners *map, uint32_t index, uint64_t pag
 {
     struct vmti_event event = {.kind = VMTI_REC_OWNER, .owner = index, .page = page, .pages = pages, .text = ""};
     assert_int_equal(vmti_page_owners_add(map, &event), 0);
+}
+
+static __attribute__((noinline)) uint32_t take_stack(void)
+{
+    uint32_t number = vmti_stack_take((uintptr_t)__builtin_return_address(0));
+    __asm__ volatile("" ::: "memory"); /* no tail call */
+    return number;
+}
+
+static __attribute__((noinline)) uint32_t take_stack_deep(unsigned depth)
+{
+    uint32_t number = depth ? take_stack_deep(depth - 1) : take_stack();
+    __asm__ volatile("" ::: "memory");
+    return number;
+}
+
+/* A stack is told once, before the first owner that has it; without the request, not at all. */
+static void test_stacks_are_told_before_their_owners(void **state)
+{
+    (void)state;
+    uint32_t numbers[4] = {take_stack_deep(0), take_stack_deep(1), take_stack_deep(100), 0}, owners[8];
+    assert_int_equal(vmti_stack_take(12345), 0); /* nothing returns there */
+    assert_true(numbers[0] && numbers[1] && numbers[2] && numbers[0] != numbers[1] && numbers[1] != numbers[2]);
+    for (int i = 0; i < 8; i++)
+        owners[i] = vmti_owner_new(1000 + (uint64_t)i, 1, 64, 0x1234, 0, numbers[i % 4]);
+    assert_false(vmti_owner_extend(owners[0], 1001, 0x1234, numbers[1]));
+    for (int with = 0; with < 2; with++) {
+        struct writer w = {0};
+        w.region.window = WINDOW;
+        w.region.evict = EVICT;
+        w.region.stacks = with;
+        w.fd = -1;
+        assert_int_equal(vmti_trace_start(&w.region, -1, COMMAND, sizeof COMMAND, REALTIME_NS, START_NS), 0);
+        for (int i = 0; i < 8; i++)
+            vmti_trace_put_owner(&w.region, owners[i]);
+        finish(&w);
+        struct vmti_trace_reader reader;
+        struct vmti_event event;
+        struct vmti_page_owners map = {0};
+        unsigned told = 0;
+        open_reader(&w, &reader);
+        assert_int_equal(reader.header.flags, with ? VMTI_TRACE_HAS_STACKS : 0);
+        while (vmti_trace_read_next(&reader, &event)) {
+            told += event.kind == VMTI_REC_STACK;
+            assert_int_equal(vmti_page_owners_add(&map, &event), 0);
+        }
+        assert_true(reader.complete);
+        assert_int_equal(told, with ? 3 : 0);
+        for (int i = 0; i < 8; i++) {
+            const struct vmti_trace_stack *stack = vmti_page_owners_find(&map, 1000 + (uint64_t)i)->stack;
+            const struct vmti_call_stack *taken = vmti_call_stack(numbers[i % 4]);
+            assert_int_equal(stack != NULL, with && taken);
+            if (!stack)
+                continue;
+            assert_int_equal(stack->number, numbers[i % 4]);
+            assert_int_equal(stack->count, taken->count);
+            for (uint32_t k = 0; k < stack->count; k++)
+                assert_true(stack->frames[k] == taken->frames[k]);
+        }
+        assert_int_equal(vmti_call_stack(numbers[2])->count, VMTI_TRACE_STACK_MAX);
+        vmti_page_owners_free(&map);
+        vmti_trace_read_close(&reader);
+        release(&w);
+    }
 }
 
 static void test_a_page_belongs_to_its_last_owner(void **state)
@@ -759,7 +824,7 @@ static struct bytes contents(int fd)
 /* A small trace with each kind of record, in several blocks. */
 static struct bytes small_trace(void)
 {
-    uint32_t owner = vmti_owner_new(0x1000, 4, 16384, 0x400100, (uint32_t)vmti_name_new(&vmti_labels, "small"));
+    uint32_t owner = vmti_owner_new(0x1000, 4, 16384, 0x400100, (uint32_t)vmti_name_new(&vmti_labels, "small"), 0);
     struct writer w;
     start_in_file(&w);
     vmti_trace_put_module(&w.region, 0x400000, 0x500000, 0, "/bin/small", 10);
@@ -950,12 +1015,15 @@ static void test_a_missing_block_is_noticed(void **state)
 
 /* ------------------------------------------------------------------- forgeries: right checksums, wrong contents */
 
+static uint32_t forged_flags; /* of the file's header */
+
 static struct bytes forge(const struct vmti_trace_block_header *block, const void *payload, size_t payload_bytes)
 {
     struct vmti_trace_header header = {.magic = VMTI_TRACE_MAGIC,
                                        .version = VMTI_TRACE_VERSION,
                                        .header_bytes = sizeof header + 8,
                                        .page_size = 4096,
+                                       .flags = forged_flags,
                                        .window = WINDOW,
                                        .evict = EVICT,
                                        .time_unit_ns = VMTI_TRACE_TIME_UNIT};
@@ -1029,6 +1097,17 @@ static void test_forged_records_are_refused(void **state)
     REFUSED("\x06");                                                     /* no such kind */
     REFUSED("\x80\x00\x00");                                             /* no such flag */
     REFUSED("\x0a\x00\x01");                                             /* a flag that a DROP has not */
+    REFUSED("\x15\x01\x01\x02");                                         /* STACK in a trace without */
+    REFUSED("\x0b\x01\x01\x01\x01\x01\x01\x00");                         /* ... an OWNER with one */
+    forged_flags = VMTI_TRACE_HAS_STACKS;
+    REFUSED("\x15\x00\x01\x02");                                         /* STACK of number 0 */
+    REFUSED("\x15\x01\x00");                                             /* ... of no frames */
+    REFUSED("\x15\x01\x21" "012345678901234567890123456789012");         /* ... of 33 */
+    REFUSED("\x15\x01\x02\x02");                                         /* ... with fewer than it says */
+    REFUSED("\x15" HUGE_VARINT "\x01\x02");                              /* ... of number 2^64 - 1 */
+    REFUSED("\x0b\x01\x01\x01\x01\x01\x00\x00");                         /* OWNER with stack 0 */
+    REFUSED("\x1b\x01\x01\x01\x01\x01\x01\x00");                         /* ... with a flag that it has not */
+    forged_flags = 0;
 #undef REFUSED
     assert_refused(fd, "\x04\x00\x01\x04\x01\x02", 6, "more records"); /* two THREADs, where there is one record */
     assert_refused(fd, "", 0, "fewer records");
@@ -1314,6 +1393,7 @@ int main(void)
         cmocka_unit_test(test_headers_tell_touches_and_footprint),
         cmocka_unit_test(test_a_block_waits_for_its_flush),
         cmocka_unit_test(test_an_owner_is_recorded_once_and_again_when_it_has_grown),
+        cmocka_unit_test(test_stacks_are_told_before_their_owners),
         cmocka_unit_test(test_a_page_belongs_to_its_last_owner),
         cmocka_unit_test(test_summary_counts_as_a_plain_model_does),
         cmocka_unit_test(test_summary_does_not_believe_a_trailer_that_its_records_contradict),
