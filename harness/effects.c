@@ -134,10 +134,11 @@ void vmti_exempt(struct vmti_region *r, uintptr_t start, uintptr_t end)
 
 void vmti_adopt_heap(struct vmti_region *r, uintptr_t start, uintptr_t end, int prot)
 {
-    uint32_t value = VMTI_DIR_HEAP | (uint32_t)prot << VMTI_DIR_PROT_SHIFT;
+    uint32_t value = (uint32_t)prot << VMTI_DIR_PROT_SHIFT;
     if (r->scope != VMT_SCOPE_RANGES)
         value |= VMTI_DIR_TRACKED | VMTI_DIR_KNOWN;
-    set_words(r, start, end, ~VMTI_DIR_OWNER & ~VMTI_DIR_RANGE, value);
+    /* Not VMTI_DIR_HEAP: the wrappers note a page when malloc gives memory in it, and only then it gets an owner. */
+    set_words(r, start, end, ~VMTI_DIR_OWNER & ~VMTI_DIR_RANGE & ~VMTI_DIR_HEAP, value);
     vmti_settle(r, start, end);
 }
 

@@ -12,7 +12,7 @@
 
 /* Bits of a word. */
 #define VMTI_DIR_OWNER 0x00ffffffu /* index of the owner; 0: none known */
-#define VMTI_DIR_HEAP (1u << 24)   /* holds memory that malloc gave, or belongs to the brk heap */
+#define VMTI_DIR_HEAP (1u << 24)   /* holds memory that malloc gave */
 #define VMTI_DIR_RANGE (1u << 25)  /* named by vmt_track() */
 #define VMTI_DIR_TRACKED (1u << 26) /* may be closed in the current region */
 #define VMTI_DIR_KNOWN (1u << 30)  /* the current region has decided about it: set with TRACKED, stays if that goes */

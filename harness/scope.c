@@ -39,6 +39,13 @@ static void mark(struct scan *scan, const struct vmti_map *map, uint64_t first, 
     struct vmti_region *r = scan->region;
     uint32_t prot = (uint32_t)map->prot << VMTI_DIR_PROT_SHIFT;
     uint64_t page = first, length;
+    /* The brk heap is the allocator's, whether or not all of it has been handed out. (What has not has no owner, and so not
+     * VMTI_DIR_HEAP, which tells the wrappers that there is nothing to note.) */
+    if (map->brk_heap && r->scope == VMT_SCOPE_HEAP) {
+        if (!vmti_dir_set(first, end - 1, VMTI_DIR_TRACKED | VMTI_DIR_KNOWN | VMTI_DIR_PROT, prot | VMTI_DIR_TRACKED | VMTI_DIR_KNOWN))
+            scan->no_memory = true;
+        return;
+    }
     while ((length = vmti_dir_next_run(&page, end, VMTI_DIR_HEAP | VMTI_DIR_RANGE, VMTI_DIR_HEAP | VMTI_DIR_RANGE))) {
         bool tracked = (vmti_dir_get(page) & VMTI_DIR_RANGE) || r->scope == VMT_SCOPE_HEAP;
         vmti_dir_set(page, page + length - 1, VMTI_DIR_TRACKED | VMTI_DIR_KNOWN | VMTI_DIR_PROT,
@@ -54,9 +61,6 @@ static void scan_map(void *context, const struct vmti_map *map)
     scan->mappings++;
     clear_notes(scan->next_page, first, UINT32_MAX);
     scan->next_page = end;
-    /* The brk heap is the allocator's, whether or not all of it has been handed out. */
-    if (map->brk_heap && !vmti_dir_set(first, end - 1, VMTI_DIR_HEAP, VMTI_DIR_HEAP))
-        scan->no_memory = true;
     if (map->brk_heap && !scan->region->brk_start)
         scan->region->brk_start = map->start;
     if (!map->anonymous)

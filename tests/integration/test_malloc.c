@@ -536,9 +536,36 @@ static void blocks_that_come_back_keep_their_number(void **state)
     free(p);
 }
 
+/* Also where it lies in memory that the allocator had from the system before, or gets inside the region. */
+static void each_page_of_small_blocks_has_an_owner(void **state)
+{
+    (void)state;
+    enum { SMALL = 1000, COUNT = 1000 };
+    static char *blocks[COUNT];
+    for (int round = 0; round < 2; round++) {
+        vmt_config config = config_for(VMT_SCOPE_HEAP, 64);
+        begin(&config);
+        for (int i = 0; i < COUNT; i++) {
+            blocks[i] = malloc(SMALL);
+            memset(blocks[i], 1, SMALL);
+        }
+        vmt_report *report = end();
+        for (int i = 0; i < COUNT; i++) {
+            vmt_page_info info = {0};
+            for (uint64_t k = 0; k < vmt_report_footprint(report); k++)
+                if (vmt_report_page(report, k, &info) == 0 && info.address == ((uintptr_t)blocks[i] & ~(uintptr_t)(PAGE - 1)))
+                    break;
+            assert_int_equal(info.address, (uintptr_t)blocks[i] & ~(uintptr_t)(PAGE - 1));
+            assert_true(info.allocation && info.site);
+        }
+        vmt_report_free(report);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_page_of_small_blocks_has_an_owner), /* first: their pages must be new */
         cmocka_unit_test(behaves_as_without_us),
         cmocka_unit_test(memory_crosses_the_borders),
         cmocka_unit_test(scopes_tell_old_memory_from_new),
