@@ -20,7 +20,7 @@ END
 
 # Each word is a package; with a|b the first that the system knows is taken.
 packages_to_build="build-essential cmake ninja-build pkg-config git ca-certificates libcmocka-dev uthash-dev
-    libxxhash-dev libjansson-dev"
+    libxxhash-dev libjansson-dev libdw-dev"
 packages_to_demo="sqlite3"
 packages_to_test="clang valgrind sqlite3 jq xz-utils gzip perl mawk|gawk|original-awk python3 bash coreutils diffutils
     grep sed findutils patch bc dc ed m4 gawk groff-base parallel ripgrep bzip2 pigz pbzip2 lbzip2 plzip zstd lz4 tar

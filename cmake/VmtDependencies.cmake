@@ -5,6 +5,7 @@
 #   vmti_uthash   headers   the page map
 #   vmti_xxhash   headers   its hash, and the checksums of the trace
 #   vmti_jansson  library   the command's JSON
+#   vmti_libdw    headers   names of source lines; the library is opened where it is there, and not linked
 #   vmti_cmocka   library   tests and examples (only where they are built)
 #
 # What is installed is used. What is not is an error that names the package, unless VMT_FETCH_DEPENDENCIES is on.
@@ -71,6 +72,18 @@ endfunction()
 
 vmti_header_library(uthash uthash.h uthash-dev src)
 vmti_header_library(xxhash xxhash.h libxxhash-dev .)
+# Not fetched: without it names come from the symbol tables alone.
+find_path(VMT_libdw_INCLUDE_DIR elfutils/libdwfl.h)
+mark_as_advanced(VMT_libdw_INCLUDE_DIR)
+add_library(vmti_libdw INTERFACE)
+if(VMT_libdw_INCLUDE_DIR)
+    target_include_directories(vmti_libdw SYSTEM INTERFACE "${VMT_libdw_INCLUDE_DIR}")
+    target_compile_definitions(vmti_libdw INTERFACE VMTI_HAVE_LIBDW)
+elseif(VMT_FETCH_DEPENDENCIES)
+    message(STATUS "elfutils/libdwfl.h (libdw-dev) was not found: source lines will not be named")
+else()
+    vmti_missing(elfutils/libdwfl.h libdw-dev)
+endif()
 vmti_library(jansson jansson libjansson-dev JANSSON_BUILD_DOCS JANSSON_EXAMPLES JANSSON_INSTALL)
 if(VMT_BUILD_TESTS OR VMT_BUILD_EXAMPLES)
     vmti_library(cmocka cmocka libcmocka-dev WITH_EXAMPLES)

@@ -175,6 +175,12 @@ int vmt_report_live_bytes(const vmt_report *report, uint64_t *bytes)
     return 0;
 }
 
+int vmti_report_reader(const vmt_report *report, struct vmti_trace_reader *reader)
+{
+    const struct vmti_region *r = report->region;
+    return r->trace_path ? vmti_trace_read_file(reader, r->trace_path) : vmti_trace_read_memory(reader, &r->trace);
+}
+
 int vmt_report_working_set(const vmt_report *report, uint64_t tau, uint64_t *peak)
 {
     if (!report || !peak || !tau)
@@ -182,7 +188,7 @@ int vmt_report_working_set(const vmt_report *report, uint64_t tau, uint64_t *pea
                          (unsigned long long)tau);
     const struct vmti_region *r = report->region;
     struct vmti_trace_reader reader;
-    int error = r->trace_path ? vmti_trace_read_file(&reader, r->trace_path) : vmti_trace_read_memory(&reader, &r->trace);
+    int error = vmti_report_reader(report, &reader);
     if (!error)
         error = vmti_trace_working_set(&reader, tau, peak);
     if (error)

@@ -228,7 +228,12 @@ typedef enum vmt_outcome {
     VMT_HELD = 0,
     VMT_BROKEN = 1,
     VMT_NOT_MEASURED = 2,
+    VMT_BETTER = 3,      /* than the baseline by more than its tolerance: holds, with a notice */
+    VMT_NO_BASELINE = 4, /* there is none to compare with: does not hold */
 } vmt_outcome;
+
+/* The exit status of a program that ends with this outcome: 0 held, 1 over budget, 3 better, 4 no baseline, 5 not measured. */
+VMT_API int vmt_outcome_exit_status(vmt_outcome outcome);
 
 typedef struct vmt_verdict {
     vmt_outcome outcome;
