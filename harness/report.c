@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a region came to: its counts, its pages, and what the trace says in order. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "arena.h"
@@ -10,13 +11,8 @@
 #include "report.h"
 #include "trace_read.h"
 
-/* Pages are found by counting on from every so many. */
+/* Pages are found by counting on from every so many, in order of first touch. */
 enum { STRIDE = 16 };
-
-struct vmt_report {
-    struct vmti_region *region;
-    struct vmti_page **marks; /* every STRIDE-th page that was touched, by first touch */
-};
 
 /* The first page at or after this one that was touched, and not only opened by threads that do not count. uthash keeps the
  * order of insertion. */
@@ -34,7 +30,8 @@ vmt_report *vmti_report_new(struct vmti_region *r)
         return NULL;
     report->region = r;
     report->marks = vmti_arena_alloc(&r->arena, (r->counts.footprint / STRIDE + 1) * sizeof *report->marks);
-    if (!report->marks)
+    report->told = vmti_arena_alloc(&r->arena, sizeof *report->told);
+    if (!report->marks || !report->told || pthread_mutex_init(&report->told->lock, NULL))
         return NULL;
     uint64_t i = 0;
     for (struct vmti_page *page = touched(r->pages); page; page = touched(page->hh.next), i++)
@@ -55,6 +52,7 @@ void vmt_report_free(vmt_report *report)
 {
     if (!report)
         return;
+    vmti_told_free(report->told);
     struct vmti_arena arena = report->region->arena; /* region and report lie in it */
     vmti_arena_free(&arena);
 }
@@ -92,6 +90,11 @@ vmt_scope vmt_report_scope(const vmt_report *report)
 vmt_threads vmt_report_threads_counted(const vmt_report *report)
 {
     return report && report->region->this_thread_alone ? VMT_THREADS_THIS : VMT_THREADS_ALL;
+}
+
+vmt_engine vmt_report_engine(const vmt_report *report)
+{
+    return report && report->region->dispatched ? VMT_ENGINE_DISPATCH : VMT_ENGINE_PTRACE;
 }
 
 bool vmt_report_track_writes(const vmt_report *report)
@@ -178,22 +181,55 @@ int vmt_report_live_bytes(const vmt_report *report, uint64_t *bytes)
 int vmti_report_reader(const vmt_report *report, struct vmti_trace_reader *reader)
 {
     const struct vmti_region *r = report->region;
-    return r->trace_path ? vmti_trace_read_file(reader, r->trace_path) : vmti_trace_read_memory(reader, &r->trace);
+    if (!r->trace_path)
+        return vmti_trace_read_memory(reader, &r->trace);
+    int error = vmti_trace_read_file(reader, r->trace_path);
+    struct vmti_trace_header header;
+    memcpy(&header, r->trace.header, sizeof header);
+    if (!error && memcmp(&header, &reader->header, sizeof header) != 0) {
+        snprintf(reader->reason, sizeof reader->reason, "it is of another region now");
+        error = -ESTALE;
+    }
+    return error;
+}
+
+int vmti_report_fail(const vmt_report *report, const char *function, int error, struct vmti_trace_reader *reader)
+{
+    const char *path = report->region->trace_path;
+    vmti_fail(error, "%s: the trace%s%s cannot be read: %s", function, path ? " " : "", path ? path : "",
+              reader->reason[0] ? reader->reason : strerror(-error));
+    vmti_trace_read_close(reader);
+    return error;
+}
+
+/* Both; what is not asked for is NULL. */
+static int working_sets(const vmt_report *report, const char *function, uint64_t tau, uint64_t *peak, double *average)
+{
+    struct vmti_trace_reader reader;
+    uint64_t most;
+    double mean;
+    if (!report || !tau)
+        return vmti_fail(-EINVAL, "%s: tau is %llu: it is a number of touches from 1", function,
+                         (unsigned long long)tau);
+    int error = vmti_report_reader(report, &reader);
+    if (!error)
+        error = vmti_trace_working_sets(&reader, tau, &most, &mean);
+    if (error)
+        return vmti_report_fail(report, function, error, &reader);
+    vmti_trace_read_close(&reader);
+    if (peak)
+        *peak = most;
+    if (average)
+        *average = mean;
+    return 0;
 }
 
 int vmt_report_working_set(const vmt_report *report, uint64_t tau, uint64_t *peak)
 {
-    if (!report || !peak || !tau)
-        return vmti_fail(-EINVAL, "vmt_report_working_set: tau is %llu: it is a number of touches from 1",
-                         (unsigned long long)tau);
-    const struct vmti_region *r = report->region;
-    struct vmti_trace_reader reader;
-    int error = vmti_report_reader(report, &reader);
-    if (!error)
-        error = vmti_trace_working_set(&reader, tau, peak);
-    if (error)
-        vmti_fail(error, "vmt_report_working_set: the trace%s%s cannot be read: %s", r->trace_path ? " " : "",
-                  r->trace_path ? r->trace_path : "", reader.reason[0] ? reader.reason : strerror(-error));
-    vmti_trace_read_close(&reader);
-    return error;
+    return working_sets(report, "vmt_report_working_set", tau, peak, NULL);
+}
+
+int vmt_report_average_working_set(const vmt_report *report, uint64_t tau, double *average)
+{
+    return working_sets(report, "vmt_report_average_working_set", tau, NULL, average);
 }

@@ -387,16 +387,29 @@ void vmti_sites_look_up(struct vmti_sites *sites, uint64_t address, struct vmti_
         site->into = in_file + 1 - start;
 }
 
+/* "<function><rest>" in so many bytes: the function's name gives way. */
+static void put_shortened(char *text, size_t bytes, const char *function, const char *rest)
+{
+    size_t room = bytes > strlen(rest) + 1 ? bytes - strlen(rest) - 1 : 0;
+    if (strlen(function) <= room)
+        snprintf(text, bytes, "%s%s", function, rest);
+    else
+        snprintf(text, bytes, "%.*s..%s", room > 2 ? (int)room - 2 : 0, function, rest);
+}
+
 const char *vmti_site_text(struct vmti_sites *sites, uint64_t address, char *text, size_t bytes)
 {
     struct vmti_site site;
+    char rest[VMTI_SITE_TEXT_BYTES];
     vmti_sites_look_up(sites, address, &site);
+    if (site.line)
+        snprintf(rest, sizeof rest, " %s:%u", site.file, site.line);
+    else
+        snprintf(rest, sizeof rest, "+0x%" PRIx64 " (%s)", site.into, site.module);
     if (!address)
         snprintf(text, bytes, "unknown site");
-    else if (site.line && *site.function)
-        snprintf(text, bytes, "%s %s:%u", site.function, site.file, site.line);
     else if (*site.function)
-        snprintf(text, bytes, "%s+0x%" PRIx64 " (%s)", site.function, site.into, site.module);
+        put_shortened(text, bytes, site.function, rest);
     else if (*site.module)
         snprintf(text, bytes, "%s+0x%" PRIx64, site.module, site.offset);
     else

@@ -3,10 +3,10 @@
  * Names for addresses of code: function, source file and line, of this process or of the one that a trace is of. The
  * modules' files are read as they are now, so one that has been built anew since gives the names of its new code.
  *
- * Lines, and functions that were inlined, come from DWARF by way of elfutils' libdw. It is opened by vmti_sites_new() and
- * not linked, so that it comes into no program that does not ask. Debuginfo in files of their own is found by build id
- * under /usr/lib/debug, and never fetched from a network. Without libdw, or without DWARF, names come from the symbol
- * tables. C++ names are demangled where the process has a demangler (libstdc++ or libc++abi).
+ * Lines, and functions that were inlined, come from DWARF by way of elfutils' libdw. It is opened by vmti_sites_new()
+ * and not linked, so that it comes into no program that does not ask. Debuginfo in files of their own is found by build
+ * id under /usr/lib/debug, and never fetched from a network. Without libdw, or without DWARF, names come from the
+ * symbol tables. C++ names are demangled where the process has a demangler (libstdc++ or libc++abi).
  *
  * Runs in ordinary program context: may call malloc. One thread at a time for each struct vmti_sites.
  */
@@ -23,7 +23,8 @@ extern VMTI_HIDDEN const char *vmti_sites_libdw;
 /* NULL: no memory. */
 VMTI_HIDDEN struct vmti_sites *vmti_sites_new(void);
 
-/* An executable mapping [start, end) of `path` from file offset `offset` on; it hides older ones there. 0 or -ENOMEM. */
+/* An executable mapping [start, end) of `path` from file offset `offset` on; it hides older ones there. 0 or
+ * -ENOMEM. */
 VMTI_HIDDEN int vmti_sites_add(struct vmti_sites *sites, uint64_t start, uint64_t end, uint64_t offset,
                                const char *path);
 
@@ -47,7 +48,8 @@ struct vmti_site {
 VMTI_HIDDEN void vmti_sites_look_up(struct vmti_sites *sites, uint64_t address, struct vmti_site *site);
 
 /* "function file.c:123", else "function+0x12 (module)", "module+0x1234" (an offset in its file), or "0x1234"; "unknown
- * site" for 0. VMTI_SITE_TEXT_BYTES are enough. Returns text. */
+ * site" for 0. VMTI_SITE_TEXT_BYTES are enough; with fewer it is the function's name that is shortened. Returns
+ * text. */
 VMTI_HIDDEN const char *vmti_site_text(struct vmti_sites *sites, uint64_t address, char *text, size_t bytes);
 
 /* NULL is allowed. */

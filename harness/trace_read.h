@@ -161,4 +161,7 @@ VMTI_HIDDEN void vmti_trace_summary_free(struct vmti_trace_summary *summary);
  */
 VMTI_HIDDEN int vmti_trace_working_set(struct vmti_trace_reader *reader, uint64_t tau, uint64_t *peak);
 
+/* ... and their average over all touches, at the start over fewer than tau. */
+VMTI_HIDDEN int vmti_trace_working_sets(struct vmti_trace_reader *reader, uint64_t tau, uint64_t *peak, double *average);
+
 #endif

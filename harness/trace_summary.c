@@ -386,9 +386,11 @@ struct used {
     UT_hash_handle hh;
 };
 
-int vmti_trace_working_set(struct vmti_trace_reader *reader, uint64_t tau, uint64_t *peak)
+int vmti_trace_working_sets(struct vmti_trace_reader *reader, uint64_t tau, uint64_t *peak, double *average)
 {
+    double sum = 0;
     *peak = 0;
+    *average = 0;
     if (tau == 0)
         return -EINVAL;
     struct used *by_page = NULL, *by_use = NULL, *used, *next, *spare = NULL;
@@ -429,6 +431,7 @@ int vmti_trace_working_set(struct vmti_trace_reader *reader, uint64_t tau, uint6
         }
         if (count > *peak)
             *peak = count;
+        sum += (double)count;
     }
     free(spare);
     HASH_ITER(hh, by_page, used, next)
@@ -438,5 +441,13 @@ int vmti_trace_working_set(struct vmti_trace_reader *reader, uint64_t tau, uint6
     }
     if (error)
         return error;
+    if (reader->touches)
+        *average = sum / (double)reader->touches;
     return reader->complete ? 0 : -EIO;
+}
+
+int vmti_trace_working_set(struct vmti_trace_reader *reader, uint64_t tau, uint64_t *peak)
+{
+    double average;
+    return vmti_trace_working_sets(reader, tau, peak, &average);
 }

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -167,6 +168,7 @@ VMT_API uint64_t vmt_report_evict(const vmt_report *report);            /* pages
 VMT_API uint64_t vmt_report_window_raised_to(const vmt_report *report); /* N, or more if new threads needed more */
 VMT_API vmt_scope vmt_report_scope(const vmt_report *report);
 VMT_API vmt_threads vmt_report_threads_counted(const vmt_report *report);
+VMT_API vmt_engine vmt_report_engine(const vmt_report *report);          /* that was used: ptrace or dispatch */
 VMT_API bool vmt_report_track_writes(const vmt_report *report);
 VMT_API bool vmt_report_track_content(const vmt_report *report);
 VMT_API uint64_t vmt_report_page_size(const vmt_report *report);        /* bytes */
@@ -201,6 +203,13 @@ VMT_API int vmt_report_live_bytes(const vmt_report *report, uint64_t *bytes);
  */
 VMT_API int vmt_report_working_set(const vmt_report *report, uint64_t tau, uint64_t *peak);
 
+/*
+ * Average working set: the number of distinct pages among the last `tau` touches, or among all so far where there were
+ * fewer, on average over all touches (0 if there were none). tau from 1. Returns 0 and stores it, or errors as
+ * vmt_report_working_set().
+ */
+VMT_API int vmt_report_average_working_set(const vmt_report *report, uint64_t tau, double *average);
+
 /* One touched page, as vmt_report_page() gives it. */
 typedef struct vmt_page_info {
     uintptr_t address;   /* of its first byte */
@@ -217,6 +226,96 @@ typedef struct vmt_page_info {
 /* The i-th page of the footprint, in order of first touch; i below vmt_report_footprint(). Returns 0 or -EINVAL. */
 VMT_API int vmt_report_page(const vmt_report *report, uint64_t i, vmt_page_info *info);
 
+/*
+ * Where a return address lies: "function file.c:123", or as much of it as the program's debug information and symbol
+ * tables tell: "function+0x12 (module)", "module+0x1234", "0x1234"; "unknown site" for NULL. Lines need elfutils'
+ * libdw.so.1, which is opened for it. Writes at most `bytes` bytes, the NUL included, and shortens the function's name
+ * to that. Returns text.
+ */
+VMT_API const char *vmt_report_site_text(const vmt_report *report, const void *site, char *text, size_t bytes);
+
+/*
+ * How the touches are spread over the region's time: counts[i] is the number of them in the i-th of `bins` equal parts
+ * of it, and *duration_ns (NULL is allowed) its length in nanoseconds. Returns 0, -EINVAL (bins 0), or -EIO (the trace
+ * can no longer be read).
+ */
+VMT_API int vmt_report_touches_by_time(const vmt_report *report, uint64_t *counts, size_t bins, uint64_t *duration_ns);
+
+/*
+ * One number for all touches in order, each named by the ordinal of its page's allocation and the page's offset in it,
+ * so that it does not depend on addresses: two regions with one fingerprint touched the same pages in the same order.
+ * (XXH3-64 of these names.) Several threads that run at once need not touch in the same order twice. Returns 0 and
+ * stores it, -EINVAL, -ENOMEM, or -EIO (the trace can no longer be read).
+ */
+VMT_API int vmt_report_fingerprint(const vmt_report *report, uint64_t *fingerprint);
+
+/* The first touch, from 1, at which two reports name another page, or that only one of them has; 0: there is none, and
+ * the fingerprints are equal. Returns 0 and stores it, or errors as vmt_report_fingerprint(). */
+VMT_API int vmt_report_first_difference(const vmt_report *a, const vmt_report *b, uint64_t *touch);
+
+/* Pages that were touched once. Returns 0 and stores it, or errors as vmt_report_fingerprint(). */
+VMT_API int vmt_report_pages_once(const vmt_report *report, uint64_t *pages);
+
+/*
+ * The misses of an LRU memory of `memory` pages for all accesses of the program, those to open pages included, lie
+ * between *low and *high. Known from 3 N - 2 pages on (N is the window), and only if the window was a strict FIFO of N:
+ * each stack distance among the touches is within N - 1 of that among all accesses, and what was not seen has one of at
+ * most 2 N - 2. Returns 0 and stores both, -ERANGE if it cannot be known, with a sentence that says why, or errors as
+ * vmt_report_fingerprint().
+ */
+VMT_API int vmt_report_misses_bound(const vmt_report *report, uint64_t memory, uint64_t *low, uint64_t *high);
+
+/* ------------------------------------------------------------------------------------------------- locality */
+
+/*
+ * Touches that have something in common, in order: how well would a memory of so many pages hold their pages? A
+ * locality belongs to its report, is never changed, and any thread may read it. It is computed when it is first asked
+ * for, in one pass over the trace and at most 100 bytes for each page. Ask after the region: what is allocated for it
+ * counts in a region that is open.
+ *
+ * All figures are of the touches, which are what a FIFO of N pages misses; vmt_report_misses_bound() says what they
+ * tell of all accesses. A page counts for each label, site, thread or phase that it has touches of.
+ */
+typedef struct vmt_locality vmt_locality;
+
+/*
+ * Each stores the locality of: all touches; those of pages that vmt_track() gave this label; of pages that the call
+ * which returns to `site` allocated (NULL: not known; vmt_page_info.site has them); by one thread (0: the one that
+ * began the region); within one phase of vmt_mark(), where pages that were left open by the phase before are touched
+ * only once they were closed. Returns 0, or: -ENOENT there is no such label, site or phase, or the thread touched
+ * nothing; -ENOTUNIQ two threads of the region had that tid; -EINVAL, -ENOMEM, or -EIO (the trace can no longer be
+ * read).
+ */
+VMT_API int vmt_locality_of_all(const vmt_report *report, const vmt_locality **locality);
+VMT_API int vmt_locality_of_label(const vmt_report *report, const char *label, const vmt_locality **locality);
+VMT_API int vmt_locality_of_site(const vmt_report *report, const void *site, const vmt_locality **locality);
+VMT_API int vmt_locality_of_thread(const vmt_report *report, pid_t tid, const vmt_locality **locality);
+VMT_API int vmt_locality_of_phase(const vmt_report *report, const char *phase, const vmt_locality **locality);
+
+VMT_API uint64_t vmt_locality_touches(const vmt_locality *locality);
+VMT_API uint64_t vmt_locality_pages(const vmt_locality *locality); /* distinct ones */
+
+/* Misses of an LRU memory of so many pages that is empty at first, from 0 pages on (Mattson et al. 1970). */
+VMT_API uint64_t vmt_locality_misses(const vmt_locality *locality, uint64_t memory);
+
+/* Touches with this reuse distance: so many distinct pages since the last touch of their page, itself included, from 1.
+ * They are hits of an LRU memory of that many pages or more. First touches of a page have none. */
+VMT_API uint64_t vmt_locality_hits(const vmt_locality *locality, uint64_t distance);
+
+/*
+ * The smallest LRU memory, in pages, whose misses, beyond the first touch of each page, which no memory saves, are at
+ * most so many percent of the touches. 0: there were no touches. percent from 0; one that is below, or not a number,
+ * counts as 0.
+ */
+VMT_API uint64_t vmt_locality_memory_for(const vmt_locality *locality, double percent);
+
+/*
+ * The average working set (see vmt_report_average_working_set()). It is kept for tau 1, 2, 3, 4, 6, 8, 12, 16, ...
+ * touches, two for each doubling: *tau, from 1, becomes the longest of these that is not longer. Returns 0 and stores
+ * both, or -EINVAL (tau 0).
+ */
+VMT_API int vmt_locality_working_set(const vmt_locality *locality, uint64_t *tau, double *average);
+
 /* ------------------------------------------------------------------------------------------------- checks */
 
 /*
@@ -232,7 +331,8 @@ typedef enum vmt_outcome {
     VMT_NO_BASELINE = 4, /* there is none to compare with: does not hold */
 } vmt_outcome;
 
-/* The exit status of a program that ends with this outcome: 0 held, 1 over budget, 3 better, 4 no baseline, 5 not measured. */
+/* The exit status of a program that ends with this outcome: 0 held, 1 over budget, 3 better, 4 no baseline, 5 not
+ * measured. */
 VMT_API int vmt_outcome_exit_status(vmt_outcome outcome);
 
 typedef struct vmt_verdict {
