@@ -3,231 +3,36 @@
  * Checks: a report against a budget. Built on the public accessors of the report alone, so that whatever a check can
  * ask, a test can ask too. Runs after the region, in the test's own thread: malloc and stdio are allowed here.
  */
-#define _GNU_SOURCE /* dladdr */
-#include <dlfcn.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
-#include "config.h"
-#include "vmt/vmt.h"
-
-enum {
-    LINE_COLUMNS = 100, /* most columns of a line of a verdict */
-    NAME_COLUMNS = 63,  /* most columns of a label, a function or a module */
-    PLACES_SHOWN = 5,   /* labels and sites that a verdict names */
-    AMOUNT_BYTES = 40,  /* a number and its noun */
-};
-
-/* What a budget counts, and by what the places in a verdict are ranked. */
-enum counted {
-    COUNT_PAGES,
-    COUNT_TOUCHES,
-    COUNT_PAGES_WRITTEN,
-};
+#include "verdict.h"
 
 /* What a check asks. */
 struct question {
-    enum counted counted;
+    enum vmti_counted counted;
     const char *before, *after; /* the first sentence is "<before> <actual><after>, budget <budget>: ..." */
     uint64_t budget;
     bool exactly;
-    uint64_t tau;               /* 0: the question has none */
+    bool part;                  /* of the region */
+    const char *meaning;        /* a sentence: what the measure is */
+    uint64_t memory;            /* of MISSES: that of the program has bounds for it */
 };
 
-/* Pages that share a label, or the site of their allocation where they have none. */
-struct place {
-    struct place_key {
-        const void *site;
-        char label[NAME_COLUMNS + 1];
-    } key;
-    uint64_t pages, touches;
-    UT_hash_handle hh;
-};
-
-/* ------------------------------------------------------------------------------------------------- words */
-
-/* Adds a line to the verdict, cut to LINE_COLUMNS. */
-__attribute__((format(printf, 2, 3))) static void add_line(vmt_verdict *v, const char *format, ...)
-{
-    char line[LINE_COLUMNS + 1];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line, sizeof(line), format, args);
-    va_end(args);
-    size_t used = strlen(v->text);
-    snprintf(v->text + used, sizeof(v->text) - used, "%s%s", used ? "\n" : "", line);
-}
-
-static const char *amount(char text[static AMOUNT_BYTES], uint64_t n, enum counted counted)
-{
-    const char *noun = counted == COUNT_TOUCHES ? (n == 1 ? "touch" : "touches") : (n == 1 ? "page" : "pages");
-    snprintf(text, AMOUNT_BYTES, "%" PRIu64 " %s", n, noun);
-    return text;
-}
-
-/* A copy of at most NAME_COLUMNS bytes that cannot break the layout of a verdict. */
-static const char *printable(char text[static NAME_COLUMNS + 1], const char *name)
-{
-    size_t n = 0;
-    for (; n < NAME_COLUMNS && name[n]; n++) {
-        unsigned char c = (unsigned char)name[n];
-        text[n] = c < 0x20 || c == 0x7f ? '?' : (char)c;
-    }
-    text[n] = '\0';
-    return text;
-}
-
-/* The last part of a path. */
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
-/* "function+0x12 (module)"; without a visible symbol "module+0x1234", which addr2line understands. */
-static void name_site(char *text, size_t bytes, const void *site)
-{
-    char function[NAME_COLUMNS + 1], module[NAME_COLUMNS + 1];
-    Dl_info info;
-    if (!site) {
-        snprintf(text, bytes, "unknown site");
-        return;
-    }
-    /* A call may be the last instruction of its function: its return address is then that of the next one. */
-    if (!dladdr((const char *)site - 1, &info) || !info.dli_fname) {
-        snprintf(text, bytes, "%p", site);
-        return;
-    }
-    printable(module, base_name(info.dli_fname));
-    if (info.dli_sname) {
-        snprintf(text, bytes, "%.40s+0x%tx (%.24s)", printable(function, info.dli_sname),
-                 (const char *)site - (const char *)info.dli_saddr, module);
-    } else {
-        snprintf(text, bytes, "%s+0x%tx", module, (const char *)site - (const char *)info.dli_fbase);
-    }
-}
-
-/* ------------------------------------------------------------------------------------------------- places */
-
-static void free_places(struct place *places)
-{
-    struct place *p, *next;
-    HASH_ITER(hh, places, p, next) {
-        HASH_DEL(places, p);
-        free(p);
-    }
-}
-
-/* Counts the pages of the footprint by place; only those written, where that is what is counted. False: no memory. */
-static bool collect_places(const vmt_report *report, enum counted counted, struct place **places)
-{
-    uint64_t footprint = vmt_report_footprint(report);
-    for (uint64_t i = 0; i < footprint; i++) {
-        vmt_page_info page;
-        if (vmt_report_page(report, i, &page) < 0 || (counted == COUNT_PAGES_WRITTEN && !page.written))
-            continue;
-        struct place_key key;
-        memset(&key, 0, sizeof(key)); /* the padding is part of the key */
-        if (page.label)
-            printable(key.label, page.label);
-        else
-            key.site = page.site;
-
-        struct place *p;
-        HASH_FIND(hh, *places, &key, sizeof(key), p);
-        if (!p) {
-            p = calloc(1, sizeof(*p));
-            if (!p)
-                return false;
-            memcpy(&p->key, &key, sizeof(key));
-            HASH_ADD(hh, *places, key, sizeof(key), p);
-            if (!p->hh.tbl) {
-                free(p);
-                return false;
-            }
-        }
-        p->pages++;
-        p->touches += page.touches;
-    }
-    return true;
-}
-
-/* Larger numbers come first. */
-static int more(uint64_t a, uint64_t b)
-{
-    return a == b ? 0 : a > b ? -1 : 1;
-}
-
-static int compare_pages(const struct place *p, const struct place *q)
-{
-    int by_pages = more(p->pages, q->pages);
-    return by_pages ? by_pages : more(p->touches, q->touches);
-}
-
-static int compare_touches(const struct place *p, const struct place *q)
-{
-    int by_touches = more(p->touches, q->touches);
-    return by_touches ? by_touches : more(p->pages, q->pages);
-}
-
-static void add_places(vmt_verdict *v, const vmt_report *report, enum counted counted)
-{
-    struct place *places = NULL;
-    if (!collect_places(report, counted, &places)) {
-        add_line(v, "(no memory to say where the pages are)");
-        free_places(places);
-        return;
-    }
-    unsigned count = HASH_COUNT(places), shown = 0;
-    if (count) {
-        add_line(v, "most %s%s, by label or by the call that allocated them:",
-                 counted == COUNT_TOUCHES ? "touches" : "pages", counted == COUNT_PAGES_WRITTEN ? " written" : "");
-        int (*compare)(const struct place *, const struct place *) = compare_pages;
-        if (counted == COUNT_TOUCHES)
-            compare = compare_touches;
-        HASH_SORT(places, compare);
-    }
-    uint64_t other_pages = 0, other_touches = 0;
-    for (struct place *p = places; p; p = p->hh.next, shown++) {
-        if (shown >= PLACES_SHOWN) {
-            other_pages += p->pages;
-            other_touches += p->touches;
-            continue;
-        }
-        char where[LINE_COLUMNS + 1], pages[AMOUNT_BYTES], touches[AMOUNT_BYTES];
-        if (p->key.label[0])
-            snprintf(where, sizeof(where), "'%s'", p->key.label);
-        else
-            name_site(where, sizeof(where), p->key.site);
-        add_line(v, "  %s, %s: %s", amount(pages, p->pages, COUNT_PAGES), amount(touches, p->touches, COUNT_TOUCHES),
-                 where);
-    }
-    if (count > PLACES_SHOWN) {
-        char pages[AMOUNT_BYTES], touches[AMOUNT_BYTES];
-        add_line(v, "  ... and %u more with %s, %s", count - PLACES_SHOWN, amount(pages, other_pages, COUNT_PAGES),
-                 amount(touches, other_touches, COUNT_TOUCHES));
-    }
-    free_places(places);
-}
-
-/* ------------------------------------------------------------------------------------------------- verdicts */
+/* ------------------------------------------------------------------------------------------- judging */
 
 /* The check cannot be answered: not a pass. */
-__attribute__((format(printf, 3, 4))) static bool not_measured(vmt_verdict *v, uint64_t budget, const char *format, ...)
+static VMT_PRINTF(3, 4) bool not_measured(vmt_verdict *v, uint64_t budget, const char *format, ...)
 {
-    char why[LINE_COLUMNS];
+    char why[512];
     va_list args;
     va_start(args, format);
-    vsnprintf(why, sizeof(why), format, args);
+    vsnprintf(why, sizeof why, format, args);
     va_end(args);
     *v = (vmt_verdict){.outcome = VMT_NOT_MEASURED, .budget = budget};
-    add_line(v, "not measured: %s", why);
+    vmti_verdict_say(v, "not measured: %s", why);
     return false;
 }
 
@@ -236,75 +41,94 @@ static bool no_report(vmt_verdict *v, uint64_t budget)
     return not_measured(v, budget, "there is no report (did vmt_begin or vmt_end fail? see vmt_error_text)");
 }
 
+static void start(vmt_verdict *v, bool held, uint64_t budget, uint64_t actual)
+{
+    *v = (vmt_verdict){.outcome = held ? VMT_HELD : VMT_BROKEN, .budget = budget, .actual = actual};
+}
+
 static bool judge(vmt_verdict *v, const vmt_report *report, const struct question *q, uint64_t actual)
 {
     bool held = q->exactly ? actual == q->budget : actual <= q->budget;
-    char found[AMOUNT_BYTES], budget[AMOUNT_BYTES];
-    amount(found, actual, q->counted);
-    amount(budget, q->budget, q->counted);
-
-    *v = (vmt_verdict){.outcome = held ? VMT_HELD : VMT_BROKEN, .budget = q->budget, .actual = actual};
+    char found[VMTI_AMOUNT_BYTES], budget[VMTI_AMOUNT_BYTES];
+    vmti_amount(found, actual, q->counted);
+    vmti_amount(budget, q->budget, q->counted);
+    start(v, held, q->budget, actual);
     const char *kind = q->exactly ? "expected exactly" : "budget";
     if (held) {
-        add_line(v, "%s %s%s, %s %s: held", q->before, found, q->after, kind, budget);
+        vmti_verdict_say(v, "%s %s%s, %s %s: held", q->before, found, q->after, kind, budget);
         return true;
     }
-    add_line(v, "%s %s%s, %s %s: %" PRIu64 " %s", q->before, found, q->after, kind, budget,
-             actual > q->budget ? actual - q->budget : q->budget - actual, actual > q->budget ? "over" : "under");
-    char window[AMOUNT_BYTES], tau[AMOUNT_BYTES];
-    amount(window, vmt_report_window(report), COUNT_PAGES);
-    const char *scope = vmti_scope_name(vmt_report_scope(report));
-    uint64_t page_size = vmt_report_page_size(report);
-    if (q->tau)
-        add_line(v, "window %s of %" PRIu64 " bytes, scope %s, tau %s", window, page_size, scope,
-                 amount(tau, q->tau, COUNT_TOUCHES));
-    else
-        add_line(v, "window %s of %" PRIu64 " bytes, scope %s", window, page_size, scope);
-    add_places(v, report, q->counted);
+    vmti_verdict_say(v, "%s %s%s, %s %s: %" PRIu64 " %s", q->before, found, q->after, kind, budget,
+                     actual > q->budget ? actual - q->budget : q->budget - actual, actual > q->budget ? "over" : "under");
+    vmti_verdict_say(v, "%s", q->meaning);
+    uint64_t low, high;
+    if (q->memory && vmt_report_misses_bound(report, q->memory, &low, &high) == 0)
+        vmti_verdict_say(v, "All accesses of the program take %" PRIu64 " to %" PRIu64 " of them.", low, high);
+    vmti_verdict_explain(v, report, q->counted, q->part);
     return false;
 }
 
+/* ------------------------------------------------------------------------------------------- checks */
+
 bool vmt_check_pages_at_most(const vmt_report *report, uint64_t budget, vmt_verdict *verdict)
 {
-    struct question q = {.counted = COUNT_PAGES, .before = "touched", .after = "", .budget = budget};
+    struct question q = {.counted = VMTI_COUNT_PAGES,
+                         .before = "touched",
+                         .after = "",
+                         .budget = budget,
+                         .meaning = "Pages touched: distinct pages that the region accessed, each counted once."};
     return report ? judge(verdict, report, &q, vmt_report_footprint(report)) : no_report(verdict, budget);
 }
 
 bool vmt_check_pages_exactly(const vmt_report *report, uint64_t expected, vmt_verdict *verdict)
 {
-    struct question q = {
-        .counted = COUNT_PAGES, .before = "touched", .after = "", .budget = expected, .exactly = true};
+    struct question q = {.counted = VMTI_COUNT_PAGES,
+                         .before = "touched",
+                         .after = "",
+                         .budget = expected,
+                         .exactly = true,
+                         .meaning = "Pages touched: distinct pages that the region accessed, each counted once."};
     return report ? judge(verdict, report, &q, vmt_report_footprint(report)) : no_report(verdict, expected);
 }
 
 bool vmt_check_touches_at_most(const vmt_report *report, uint64_t budget, vmt_verdict *verdict)
 {
-    struct question q = {
-        .counted = COUNT_TOUCHES, .before = "took", .after = " (faults at this window)", .budget = budget};
+    struct question q = {.counted = VMTI_COUNT_TOUCHES,
+                         .before = "took",
+                         .after = "",
+                         .budget = budget,
+                         .meaning = "Touches: accesses to pages that were not among those open, the window; a page "
+                                    "counts each time that it comes back."};
     return report ? judge(verdict, report, &q, vmt_report_touches(report)) : no_report(verdict, budget);
 }
 
 bool vmt_check_working_set_at_most(const vmt_report *report, uint64_t tau, uint64_t budget, vmt_verdict *verdict)
 {
-    struct question q = {.counted = COUNT_PAGES,
+    char meaning[160], touches[VMTI_AMOUNT_BYTES];
+    struct question q = {.counted = VMTI_COUNT_PAGES,
                          .before = "working set peaked at",
                          .after = "",
                          .budget = budget,
-                         .tau = tau};
+                         .meaning = meaning};
     if (!report)
         return no_report(verdict, budget);
     if (tau == 0)
         return not_measured(verdict, budget, "tau is 0 touches; a working set needs 1 or more");
     uint64_t peak = 0;
-    int error = vmt_report_working_set(report, tau, &peak);
-    if (error < 0)
-        return not_measured(verdict, budget, "the working set cannot be computed: %s", strerror(-error));
+    if (vmt_report_working_set(report, tau, &peak) < 0)
+        return not_measured(verdict, budget, "%s", vmt_error_text());
+    snprintf(meaning, sizeof meaning, "Working set: distinct pages among tau touches in a row; tau is %s.",
+             vmti_amount(touches, tau, VMTI_COUNT_TOUCHES));
     return judge(verdict, report, &q, peak);
 }
 
 bool vmt_check_pages_written_at_most(const vmt_report *report, uint64_t budget, vmt_verdict *verdict)
 {
-    struct question q = {.counted = COUNT_PAGES_WRITTEN, .before = "wrote", .after = "", .budget = budget};
+    struct question q = {.counted = VMTI_COUNT_PAGES_WRITTEN,
+                         .before = "wrote",
+                         .after = "",
+                         .budget = budget,
+                         .meaning = "Pages written: distinct pages that the region wrote to, each counted once."};
     if (!report)
         return no_report(verdict, budget);
     if (!vmt_report_track_writes(report))
@@ -312,18 +136,126 @@ bool vmt_check_pages_written_at_most(const vmt_report *report, uint64_t budget, 
     return judge(verdict, report, &q, vmt_report_pages_written(report));
 }
 
+/* Names are cut in the first sentence, so that the numbers come early. */
+enum { NAME_COLUMNS = 32, OF_BYTES = VMTI_VERDICT_NAME_BYTES + 64 };
+
 bool vmt_check_label_at_most(const vmt_report *report, const char *label, uint64_t budget, vmt_verdict *verdict)
 {
     if (!report)
         return no_report(verdict, budget);
     if (!label || !*label)
         return not_measured(verdict, budget, "no label was named");
-    char name[NAME_COLUMNS + 1], of[sizeof(" of '%.32s'") + 32];
-    printable(name, label);
+    char name[VMTI_VERDICT_NAME_BYTES], of[OF_BYTES];
     if (!vmt_report_has_label(report, label))
-        return not_measured(verdict, budget, "no memory was ever given the label '%s' by vmt_track", name);
-    uint64_t pages = vmt_report_label_pages(report, label);
-    snprintf(of, sizeof(of), " of '%.32s'", name); /* the numbers must stay within the line */
-    struct question q = {.counted = COUNT_PAGES, .before = "touched", .after = of, .budget = budget};
-    return judge(verdict, report, &q, pages);
+        return not_measured(verdict, budget, "no memory was ever given the label '%s' by vmt_track",
+                            vmti_printable(name, label, VMTI_VERDICT_NAME_BYTES));
+    snprintf(of, sizeof of, " of '%s'", vmti_printable(name, label, NAME_COLUMNS));
+    struct question q = {.counted = VMTI_COUNT_PAGES,
+                         .before = "touched",
+                         .after = of,
+                         .budget = budget,
+                         .part = true,
+                         .meaning = "Pages of a label: those touched of the memory that vmt_track named so."};
+    return judge(verdict, report, &q, vmt_report_label_pages(report, label));
+}
+
+bool vmt_check_phase_at_most(const vmt_report *report, const char *phase, uint64_t budget, vmt_verdict *verdict)
+{
+    const vmt_locality *locality;
+    if (!report)
+        return no_report(verdict, budget);
+    if (vmt_locality_of_phase(report, phase, &locality) < 0)
+        return not_measured(verdict, budget, "%s", vmt_error_text());
+    char name[VMTI_VERDICT_NAME_BYTES], of[OF_BYTES];
+    snprintf(of, sizeof of, " in phase '%s'", vmti_printable(name, phase, NAME_COLUMNS));
+    struct question q = {.counted = VMTI_COUNT_PAGES,
+                         .before = "touched",
+                         .after = of,
+                         .budget = budget,
+                         .part = true,
+                         .meaning = "Pages of a phase: those touched after vmt_mark began it; what an earlier phase "
+                                    "had left open is not seen."};
+    return judge(verdict, report, &q, vmt_locality_pages(locality));
+}
+
+bool vmt_check_thread_at_most(const vmt_report *report, pid_t tid, uint64_t budget, vmt_verdict *verdict)
+{
+    const vmt_locality *locality;
+    if (!report)
+        return no_report(verdict, budget);
+    if (vmt_locality_of_thread(report, tid, &locality) < 0)
+        return not_measured(verdict, budget, "%s", vmt_error_text());
+    char of[OF_BYTES];
+    if (tid)
+        snprintf(of, sizeof of, " in thread %ld", (long)tid);
+    else
+        snprintf(of, sizeof of, " in the first thread");
+    struct question q = {.counted = VMTI_COUNT_PAGES,
+                         .before = "touched",
+                         .after = of,
+                         .budget = budget,
+                         .part = true,
+                         .meaning = "Pages of a thread: those that it accessed while they were closed; what another "
+                                    "thread had left open is not seen."};
+    return judge(verdict, report, &q, vmt_locality_pages(locality));
+}
+
+bool vmt_check_misses_at_most(const vmt_report *report, uint64_t memory, uint64_t budget, vmt_verdict *verdict)
+{
+    const vmt_locality *all;
+    if (!report)
+        return no_report(verdict, budget);
+    if (!memory)
+        return not_measured(verdict, budget, "memory is 0 pages; it needs 1 or more");
+    if (vmt_locality_of_all(report, &all) < 0)
+        return not_measured(verdict, budget, "%s", vmt_error_text());
+    char of[OF_BYTES], pages[VMTI_AMOUNT_BYTES];
+    snprintf(of, sizeof of, " in a memory of %s", vmti_amount(pages, memory, VMTI_COUNT_PAGES));
+    struct question q = {.counted = VMTI_COUNT_MISSES,
+                         .before = "took",
+                         .after = of,
+                         .budget = budget,
+                         .memory = memory,
+                         .meaning = "Misses: touches of pages that a memory of that size does not hold; it is empty at "
+                                    "first, and the page that was used longest ago leaves it (LRU)."};
+    return judge(verdict, report, &q, vmt_locality_misses(all, memory));
+}
+
+bool vmt_check_memory_for_at_most(const vmt_report *report, double percent, uint64_t budget, vmt_verdict *verdict)
+{
+    const vmt_locality *all;
+    if (!report)
+        return no_report(verdict, budget);
+    if (!(percent >= 0 && percent <= 100))
+        return not_measured(verdict, budget, "percent is %g: allowed are 0 to 100", percent);
+    if (vmt_locality_of_all(report, &all) < 0)
+        return not_measured(verdict, budget, "%s", vmt_error_text());
+    char of[OF_BYTES];
+    snprintf(of, sizeof of, " to miss at most %g %%", percent);
+    struct question q = {.counted = VMTI_COUNT_PAGES,
+                         .before = "needs",
+                         .after = of,
+                         .budget = budget,
+                         .meaning = "Memory needed: the smallest LRU memory whose misses, beyond the first touch of each "
+                                    "page, are at most that share of the touches."};
+    return judge(verdict, report, &q, vmt_locality_memory_for(all, percent));
+}
+
+bool vmt_check_fingerprint(const vmt_report *report, uint64_t expected, vmt_verdict *verdict)
+{
+    uint64_t actual;
+    if (!report)
+        return no_report(verdict, expected);
+    if (vmt_report_fingerprint(report, &actual) < 0)
+        return not_measured(verdict, expected, "%s", vmt_error_text());
+    bool held = actual == expected;
+    start(verdict, held, expected, actual);
+    vmti_verdict_say(verdict, "fingerprint 0x%016" PRIx64 ", expected 0x%016" PRIx64 ": %s", actual, expected,
+                     held ? "held" : "another");
+    if (held)
+        return true;
+    vmti_verdict_say(verdict, "Fingerprint: one number for all touches in order, each by the ordinal of its allocation and "
+                              "the page's offset in it.");
+    vmti_verdict_explain(verdict, report, VMTI_COUNT_PAGES, false);
+    return false;
 }

@@ -18,6 +18,7 @@
 #include "content.h"
 #include "error.h"
 #include "follow.h"
+#include "keep.h"
 #include "live.h"
 #include "os.h"
 #include "pagedir.h"
@@ -275,7 +276,8 @@ void vmti_region_begin_in_copy(void)
 
 int vmt_begin(const vmt_config *config)
 {
-    return vmti_region_begin(config, false);
+    int error = vmti_keep_check();
+    return error ? error : vmti_region_begin(config, false);
 }
 
 /* Once in a process: a gap in our table is not the test's fault, but it may be why a call failed. */

@@ -6,6 +6,7 @@
 
 #include "arena.h"
 #include "error.h"
+#include "keep.h"
 #include "owners.h"
 #include "pagemap.h"
 #include "report.h"
@@ -37,6 +38,7 @@ vmt_report *vmti_report_new(struct vmti_region *r)
     for (struct vmti_page *page = touched(r->pages); page; page = touched(page->hh.next), i++)
         if (i % STRIDE == 0)
             report->marks[i / STRIDE] = page;
+    vmti_keep_if_all(report);
     return report;
 }
 

@@ -24,6 +24,11 @@ struct vmti_told {
     size_t phase_count;
 
     struct vmti_sites *sites; /* of this process */
+
+    /* See keep.c */
+    bool kept_decided;
+    char *kept;        /* path; NULL: none, */
+    char why_not[256]; /* ... and why */
 };
 
 struct vmt_report {

@@ -24,6 +24,7 @@ void vmti_told_free(struct vmti_told *told)
     free(told->threads);
     free(told->phases);
     vmti_sites_free(told->sites);
+    free(told->kept);
     pthread_mutex_destroy(&told->lock);
 }
 

@@ -1,6 +1,37 @@
 /* SPDX-License-Identifier: MIT */
-/* What outcomes are to a program that ends with them. */
-#include "vmt/vmt.h"
+/* On the public accessors of the report alone, so that whatever a verdict says, a test can ask too. */
+#define _GNU_SOURCE /* strcasestr */
+#include "verdict.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+#include "config.h"
+#include "keep.h"
+
+enum {
+    COLUMNS = VMTI_VERDICT_COLUMNS,
+    LINE_BYTES = 4 * COLUMNS + 1, /* UTF-8 */
+    PLACES_SHOWN = 5,             /* labels and sites that a verdict names */
+    TRACE_LINES = 4,              /* that a path may take */
+    TIME_PARTS = 48,              /* of the region, each with a level */
+};
+
+/* Pages that share a label, or the site of their allocation where they have none. */
+struct place {
+    struct place_key {
+        const void *site;
+        char label[VMTI_VERDICT_NAME_BYTES];
+    } key;
+    uint64_t pages, touches;
+    UT_hash_handle hh;
+};
 
 int vmt_outcome_exit_status(vmt_outcome outcome)
 {
@@ -16,4 +47,282 @@ int vmt_outcome_exit_status(vmt_outcome outcome)
     default:
         return 5;
     }
+}
+
+/* ------------------------------------------------------------------------------------------- words */
+
+/* Bytes of the first character; all that follow it are continuations (RFC 3629). */
+static size_t character(const char *text)
+{
+    size_t n = 1;
+    while (((unsigned char)text[n] & 0xc0) == 0x80)
+        n++;
+    return n;
+}
+
+/* Bytes of the first so many columns, or of all. A character is taken for one column. */
+static size_t bytes_of(const char *text, size_t columns)
+{
+    size_t bytes = 0;
+    while (columns-- && text[bytes])
+        bytes += character(text + bytes);
+    return bytes;
+}
+
+static size_t columns_of(const char *text)
+{
+    size_t columns = 0;
+    for (; *text; text += character(text))
+        columns++;
+    return columns;
+}
+
+const char *vmti_amount(char text[static VMTI_AMOUNT_BYTES], uint64_t n, enum vmti_counted counted)
+{
+    static const char *const nouns[][2] = {
+        [VMTI_COUNT_PAGES] = {"page", "pages"},
+        [VMTI_COUNT_TOUCHES] = {"touch", "touches"},
+        [VMTI_COUNT_PAGES_WRITTEN] = {"page", "pages"},
+        [VMTI_COUNT_MISSES] = {"miss", "misses"},
+    };
+    snprintf(text, VMTI_AMOUNT_BYTES, "%" PRIu64 " %s", n, nouns[counted][n != 1]);
+    return text;
+}
+
+const char *vmti_printable(char text[static VMTI_VERDICT_NAME_BYTES], const char *name, size_t columns)
+{
+    size_t used = 0;
+    for (; columns && *name; columns--) {
+        size_t bytes = character(name);
+        if (used + bytes >= VMTI_VERDICT_NAME_BYTES)
+            break;
+        memcpy(text + used, name, bytes);
+        if ((unsigned char)*name < 0x20 || *name == 0x7f)
+            text[used] = '?';
+        used += bytes;
+        name += bytes;
+    }
+    text[used] = '\0';
+    return text;
+}
+
+static void add(vmt_verdict *v, const char *indent, const char *text, size_t bytes)
+{
+    size_t used = strlen(v->text);
+    snprintf(v->text + used, sizeof v->text - used, "%s%s%.*s", used ? "\n" : "", indent, (int)bytes, text);
+}
+
+void vmti_verdict_line(vmt_verdict *v, const char *format, ...)
+{
+    char line[LINE_BYTES];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    add(v, "", line, bytes_of(line, COLUMNS));
+}
+
+void vmti_verdict_say(vmt_verdict *v, const char *format, ...)
+{
+    char sentence[1024], *at = sentence;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(sentence, sizeof sentence, format, args);
+    va_end(args);
+    for (const char *indent = ""; *at; indent = "  ") {
+        size_t bytes = bytes_of(at, COLUMNS - strlen(indent)), end = bytes;
+        if (at[bytes])
+            while (end && at[end] != ' ')
+                end--;
+        add(v, indent, at, end ? end : bytes);
+        at += end ? end : bytes;
+        at += strspn(at, " ");
+    }
+}
+
+/* ------------------------------------------------------------------------------------------- places */
+
+static void free_places(struct place *places)
+{
+    struct place *p, *next;
+    HASH_ITER(hh, places, p, next) {
+        HASH_DEL(places, p);
+        free(p);
+    }
+}
+
+/* Counts the pages of the footprint by place; only those written, where that is what is counted. False: no memory. */
+static bool collect_places(const vmt_report *report, enum vmti_counted counted, struct place **places)
+{
+    uint64_t footprint = vmt_report_footprint(report);
+    for (uint64_t i = 0; i < footprint; i++) {
+        vmt_page_info page;
+        if (vmt_report_page(report, i, &page) < 0 || (counted == VMTI_COUNT_PAGES_WRITTEN && !page.written))
+            continue;
+        struct place_key key;
+        memset(&key, 0, sizeof key); /* the padding is part of the key */
+        if (page.label)
+            vmti_printable(key.label, page.label, VMTI_VERDICT_NAME_BYTES);
+        else
+            key.site = page.site;
+
+        struct place *p;
+        HASH_FIND(hh, *places, &key, sizeof key, p);
+        if (!p) {
+            p = calloc(1, sizeof *p);
+            if (!p)
+                return false;
+            memcpy(&p->key, &key, sizeof key);
+            HASH_ADD(hh, *places, key, sizeof key, p);
+            if (!p->hh.tbl) {
+                free(p);
+                return false;
+            }
+        }
+        p->pages++;
+        p->touches += page.touches;
+    }
+    return true;
+}
+
+/* Larger numbers come first. */
+static int more(uint64_t a, uint64_t b)
+{
+    return a == b ? 0 : a > b ? -1 : 1;
+}
+
+static int compare_pages(const struct place *p, const struct place *q)
+{
+    int by_pages = more(p->pages, q->pages);
+    return by_pages ? by_pages : more(p->touches, q->touches);
+}
+
+static int compare_touches(const struct place *p, const struct place *q)
+{
+    int by_touches = more(p->touches, q->touches);
+    return by_touches ? by_touches : more(p->pages, q->pages);
+}
+
+static void add_place(vmt_verdict *v, const vmt_report *report, const struct place *p)
+{
+    char pages[VMTI_AMOUNT_BYTES], touches[VMTI_AMOUNT_BYTES], counts[2 * VMTI_AMOUNT_BYTES + 8], where[LINE_BYTES];
+    snprintf(counts, sizeof counts, "  %s, %s: ", vmti_amount(pages, p->pages, VMTI_COUNT_PAGES),
+             vmti_amount(touches, p->touches, VMTI_COUNT_TOUCHES));
+    if (p->key.label[0])
+        snprintf(where, sizeof where, "'%s'", p->key.label);
+    else
+        vmt_report_site_text(report, p->key.site, where, COLUMNS - strlen(counts) + 1);
+    vmti_verdict_line(v, "%s%s", counts, where);
+}
+
+static void add_places(vmt_verdict *v, const vmt_report *report, enum vmti_counted counted, bool part)
+{
+    struct place *places = NULL;
+    if (!collect_places(report, counted, &places)) {
+        vmti_verdict_line(v, "(no memory to say where the pages are)");
+        free_places(places);
+        return;
+    }
+    bool by_touches = counted == VMTI_COUNT_TOUCHES || counted == VMTI_COUNT_MISSES;
+    unsigned count = HASH_COUNT(places), shown = 0;
+    if (count) {
+        vmti_verdict_line(v, "most %s%s%s, by label or by the call that allocated them:", by_touches ? "touches" : "pages",
+                          counted == VMTI_COUNT_PAGES_WRITTEN ? " written" : "", part ? " in the whole region" : "");
+        int (*compare)(const struct place *, const struct place *) = by_touches ? compare_touches : compare_pages;
+        HASH_SORT(places, compare);
+    }
+    uint64_t other_pages = 0, other_touches = 0;
+    for (struct place *p = places; p; p = p->hh.next, shown++) {
+        if (shown < PLACES_SHOWN) {
+            add_place(v, report, p);
+        } else {
+            other_pages += p->pages;
+            other_touches += p->touches;
+        }
+    }
+    if (count > PLACES_SHOWN) {
+        char pages[VMTI_AMOUNT_BYTES], touches[VMTI_AMOUNT_BYTES];
+        vmti_verdict_line(v, "  ... and %u more with %s, %s", count - PLACES_SHOWN,
+                          vmti_amount(pages, other_pages, VMTI_COUNT_PAGES),
+                          vmti_amount(touches, other_touches, VMTI_COUNT_TOUCHES));
+    }
+    free_places(places);
+}
+
+/* ------------------------------------------------------------------------------------------- time and trace */
+
+/* By the environment, for a test seldom calls setlocale(3); the order is its. */
+static bool is_utf8(void)
+{
+    static const char *const variables[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
+        const char *value = secure_getenv(variables[i]);
+        if (value && *value)
+            return strcasestr(value, "utf-8") || strcasestr(value, "utf8");
+    }
+    return false;
+}
+
+/* One character for each part of the region's time; the lowest for none, the highest for the most. */
+static void add_time(vmt_verdict *v, const vmt_report *report)
+{
+    static const char *const blocks[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+    static const char *const plain[] = {"_", ".", ":", "-", "=", "+", "*", "#"};
+    enum { LEVELS = sizeof blocks / sizeof *blocks };
+    const char *const *levels = is_utf8() ? blocks : plain;
+    uint64_t counts[TIME_PARTS], most = 0, duration = 0;
+    char line[TIME_PARTS * 4 + 1] = "";
+    if (vmt_report_touches_by_time(report, counts, TIME_PARTS, &duration) < 0)
+        return; /* what the trace's own line will say */
+    for (size_t i = 0; i < TIME_PARTS; i++)
+        most = counts[i] > most ? counts[i] : most;
+    if (!most)
+        return;
+    for (size_t i = 0; i < TIME_PARTS; i++) {
+        size_t level = (size_t)((double)counts[i] / (double)most * LEVELS);
+        level = !counts[i] ? 0 : level < 1 ? 1 : level == LEVELS ? LEVELS - 1 : level;
+        strcat(line, levels[level]);
+    }
+    bool seconds = duration >= 1000000000;
+    vmti_verdict_line(v, "touches over %.2f %s: %s", (double)duration / (seconds ? 1e9 : 1e6), seconds ? "s" : "ms", line);
+}
+
+/* The whole path, for it is to be used: what a shell joins again where it is longer than a line. */
+static void add_path(vmt_verdict *v, const char *path)
+{
+    const char *before = "trace: ";
+    size_t columns = columns_of(path), most = TRACE_LINES * (COLUMNS - 1) - strlen(before);
+    if (columns > most) {
+        path += bytes_of(path, columns - most + 3);
+        before = "trace: ...";
+    }
+    for (; *path; before = "") {
+        size_t room = COLUMNS - strlen(before);
+        bool fits = columns_of(path) <= room;
+        size_t bytes = bytes_of(path, fits ? room : room - 1);
+        vmti_verdict_line(v, "%s%.*s%s", before, (int)bytes, path, fits ? "" : "\\");
+        path += bytes;
+    }
+}
+
+static void add_trace(vmt_verdict *v, const vmt_report *report)
+{
+    const char *why, *path = vmti_keep_trace(report, &why);
+    if (!path) {
+        vmti_verdict_say(v, "trace not kept: %s", why);
+        return;
+    }
+    add_path(v, path);
+    vmti_verdict_line(v, "to see more: vmtrace report --html TRACE -o report.html");
+}
+
+void vmti_verdict_explain(vmt_verdict *v, const vmt_report *report, enum vmti_counted counted, bool part)
+{
+    char window[VMTI_AMOUNT_BYTES];
+    vmti_verdict_line(v, "window %s of %" PRIu64 " bytes, scope %s, engine %s",
+                      vmti_amount(window, vmt_report_window(report), VMTI_COUNT_PAGES), vmt_report_page_size(report),
+                      vmti_scope_name(vmt_report_scope(report)), vmti_engine_name(vmt_report_engine(report)));
+    add_places(v, report, counted, part);
+    add_time(v, report);
+    add_trace(v, report);
 }

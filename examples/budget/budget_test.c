@@ -13,10 +13,7 @@
 
 enum { ITEMS = 40 * 1024 };
 
-/* Not inlined, so that the failure can name it. */
-__attribute__((noinline)) int *new_items(void);
-
-int *new_items(void)
+static int *new_items(void)
 {
     int *items = malloc(ITEMS * sizeof *items);
     assert_non_null(items);

@@ -50,6 +50,26 @@ extern "C" {
 #define vmt_assert_label_at_most(report, label, n)                                                                     \
     VMT_CMOCKA_ASSERT_(vmt_check_label_at_most((report), (label), (n), &vmt_verdict_))
 
+/* Pages touched in a phase of vmt_mark(): at most n. A phase that the region did not have fails. */
+#define vmt_assert_phase_at_most(report, phase, n)                                                                     \
+    VMT_CMOCKA_ASSERT_(vmt_check_phase_at_most((report), (phase), (n), &vmt_verdict_))
+
+/* Pages touched by a thread (tid; 0: the one that began the region): at most n. A thread that touched nothing fails. */
+#define vmt_assert_thread_at_most(report, tid, n)                                                                      \
+    VMT_CMOCKA_ASSERT_(vmt_check_thread_at_most((report), (tid), (n), &vmt_verdict_))
+
+/* Misses of an LRU memory of `memory` pages, from 1: at most n. */
+#define vmt_assert_misses_at_most(report, memory, n)                                                                   \
+    VMT_CMOCKA_ASSERT_(vmt_check_misses_at_most((report), (memory), (n), &vmt_verdict_))
+
+/* The smallest LRU memory that misses, beyond first touches, at most so many percent of the touches: at most n pages. */
+#define vmt_assert_memory_for_at_most(report, percent, n)                                                              \
+    VMT_CMOCKA_ASSERT_(vmt_check_memory_for_at_most((report), (percent), (n), &vmt_verdict_))
+
+/* All touches in order, by allocation and offset, in one number: `expected`. */
+#define vmt_assert_fingerprint(report, expected)                                                                       \
+    VMT_CMOCKA_ASSERT_(vmt_check_fingerprint((report), (expected), &vmt_verdict_))
+
 /*
  * A teardown for cmocka_unit_test_setup_teardown() and cmocka_unit_test_teardown(): ends a region that a failed
  * assertion left open by jumping out of it, and drops its result. Call it from a teardown of your own if there is one.

@@ -265,6 +265,12 @@ VMT_API int vmt_report_pages_once(const vmt_report *report, uint64_t *pages);
  */
 VMT_API int vmt_report_misses_bound(const vmt_report *report, uint64_t memory, uint64_t *low, uint64_t *high);
 
+/*
+ * The file that has the trace, whatever becomes of the report: that of vmt_config.trace_path, or the one in which the trace was kept
+ * since a check failed (or at once, if VMT_KEEP is all). NULL: there is none. Valid as long as the report.
+ */
+VMT_API const char *vmt_report_kept_trace(const vmt_report *report);
+
 /* ------------------------------------------------------------------------------------------------- locality */
 
 /*
@@ -320,7 +326,9 @@ VMT_API int vmt_locality_working_set(const vmt_locality *locality, uint64_t *tau
 
 /*
  * A check compares a report with a budget. It fills *verdict and returns true if the budget holds. On failure `text`
- * gives budget, actual value, window, scope and the labels or allocation sites with the most pages, ready to print.
+ * is at most 20 lines of at most 80 columns, ready to print: budget, actual value and what it means; window, scope and
+ * engine; the labels or allocation sites with the most pages; touches over the region's time; and where the trace is,
+ * which is kept in a file for that (VMT_KEEP, VMT_TRACE_DIR and VMT_KEEP_MAX in README).
  * A check whose value could not be measured does not hold, and says why.
  */
 typedef enum vmt_outcome {
@@ -339,7 +347,7 @@ typedef struct vmt_verdict {
     vmt_outcome outcome;
     uint64_t budget;
     uint64_t actual;
-    char text[2048];
+    char text[4096]; /* UTF-8 */
 } vmt_verdict;
 
 VMT_API bool vmt_check_pages_at_most(const vmt_report *report, uint64_t budget, vmt_verdict *verdict);
@@ -348,6 +356,21 @@ VMT_API bool vmt_check_touches_at_most(const vmt_report *report, uint64_t budget
 VMT_API bool vmt_check_working_set_at_most(const vmt_report *report, uint64_t tau, uint64_t budget, vmt_verdict *verdict);
 VMT_API bool vmt_check_pages_written_at_most(const vmt_report *report, uint64_t budget, vmt_verdict *verdict);
 VMT_API bool vmt_check_label_at_most(const vmt_report *report, const char *label, uint64_t budget, vmt_verdict *verdict);
+
+/* Pages touched in a phase, or by a thread (0: the one that began the region). One that vmt_locality_of_phase() or
+ * vmt_locality_of_thread() does not know was not measured. */
+VMT_API bool vmt_check_phase_at_most(const vmt_report *report, const char *phase, uint64_t budget, vmt_verdict *verdict);
+VMT_API bool vmt_check_thread_at_most(const vmt_report *report, pid_t tid, uint64_t budget, vmt_verdict *verdict);
+
+/* Misses of an LRU memory of `memory` pages, from 1, among the touches: vmt_locality_misses(). */
+VMT_API bool vmt_check_misses_at_most(const vmt_report *report, uint64_t memory, uint64_t budget, vmt_verdict *verdict);
+
+/* The memory, in pages, that misses at most so many percent, from 0 to 100: vmt_locality_memory_for(). */
+VMT_API bool vmt_check_memory_for_at_most(const vmt_report *report, double percent, uint64_t budget,
+                                          vmt_verdict *verdict);
+
+/* vmt_report_fingerprint() is `expected`; they stand in verdict->actual and verdict->budget. */
+VMT_API bool vmt_check_fingerprint(const vmt_report *report, uint64_t expected, vmt_verdict *verdict);
 
 #ifdef __cplusplus
 }

@@ -12,7 +12,7 @@ trap 'exit 143' TERM HUP INT
 cd "$work" || exit 2
 engine=${VMT_ENGINE-}
 unset "${!VMT_@}" LD_PRELOAD
-export VMT_ENGINE=${engine:-ptrace}
+export VMT_ENGINE=${engine:-ptrace} VMT_KEEP=none
 export LC_ALL=C
 
 failed=0

@@ -9,7 +9,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/vmt-left.XXXXXX") || exit 2
 trap 'rm -rf "$work"' EXIT
 engine=${VMT_ENGINE-}
 unset "${!VMT_@}" "${!CMOCKA_@}"
-export VMT_ENGINE=${engine:-ptrace}
+export VMT_ENGINE=${engine:-ptrace} VMT_KEEP=none
 
 failed=0
 fail() {
