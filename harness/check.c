@@ -23,8 +23,7 @@ struct question {
 
 /* ------------------------------------------------------------------------------------------- judging */
 
-/* The check cannot be answered: not a pass. */
-static VMT_PRINTF(3, 4) bool not_measured(vmt_verdict *v, uint64_t budget, const char *format, ...)
+bool vmti_not_measured(vmt_verdict *v, uint64_t budget, const char *format, ...)
 {
     char why[512];
     va_list args;
@@ -38,7 +37,7 @@ static VMT_PRINTF(3, 4) bool not_measured(vmt_verdict *v, uint64_t budget, const
 
 static bool no_report(vmt_verdict *v, uint64_t budget)
 {
-    return not_measured(v, budget, "there is no report (did vmt_begin or vmt_end fail? see vmt_error_text)");
+    return vmti_not_measured(v, budget, "there is no report (did vmt_begin or vmt_end fail? see vmt_error_text)");
 }
 
 static void start(vmt_verdict *v, bool held, uint64_t budget, uint64_t actual)
@@ -58,8 +57,9 @@ static bool judge(vmt_verdict *v, const vmt_report *report, const struct questio
         vmti_verdict_say(v, "%s %s%s, %s %s: held", q->before, found, q->after, kind, budget);
         return true;
     }
+    bool over = actual > q->budget;
     vmti_verdict_say(v, "%s %s%s, %s %s: %" PRIu64 " %s", q->before, found, q->after, kind, budget,
-                     actual > q->budget ? actual - q->budget : q->budget - actual, actual > q->budget ? "over" : "under");
+                     over ? actual - q->budget : q->budget - actual, over ? "over" : "under");
     vmti_verdict_say(v, "%s", q->meaning);
     uint64_t low, high;
     if (q->memory && vmt_report_misses_bound(report, q->memory, &low, &high) == 0)
@@ -91,6 +91,19 @@ bool vmt_check_pages_exactly(const vmt_report *report, uint64_t expected, vmt_ve
     return report ? judge(verdict, report, &q, vmt_report_footprint(report)) : no_report(verdict, expected);
 }
 
+bool vmti_check_call(const vmt_report *report, uint64_t call, uint64_t calls, uint64_t budget, vmt_verdict *verdict)
+{
+    char before[96];
+    snprintf(before, sizeof before, "call %" PRIu64 " of %" PRIu64 " touched", call, calls);
+    struct question q = {.counted = VMTI_COUNT_PAGES,
+                         .before = before,
+                         .after = "",
+                         .budget = budget,
+                         .meaning = "Pages of a call: distinct pages that it accessed, in a region of its own; of all "
+                                    "calls it has the most."};
+    return judge(verdict, report, &q, vmt_report_footprint(report));
+}
+
 bool vmt_check_touches_at_most(const vmt_report *report, uint64_t budget, vmt_verdict *verdict)
 {
     struct question q = {.counted = VMTI_COUNT_TOUCHES,
@@ -113,10 +126,10 @@ bool vmt_check_working_set_at_most(const vmt_report *report, uint64_t tau, uint6
     if (!report)
         return no_report(verdict, budget);
     if (tau == 0)
-        return not_measured(verdict, budget, "tau is 0 touches; a working set needs 1 or more");
+        return vmti_not_measured(verdict, budget, "tau is 0 touches; a working set needs 1 or more");
     uint64_t peak = 0;
     if (vmt_report_working_set(report, tau, &peak) < 0)
-        return not_measured(verdict, budget, "%s", vmt_error_text());
+        return vmti_not_measured(verdict, budget, "%s", vmt_error_text());
     snprintf(meaning, sizeof meaning, "Working set: distinct pages among tau touches in a row; tau is %s.",
              vmti_amount(touches, tau, VMTI_COUNT_TOUCHES));
     return judge(verdict, report, &q, peak);
@@ -132,7 +145,7 @@ bool vmt_check_pages_written_at_most(const vmt_report *report, uint64_t budget, 
     if (!report)
         return no_report(verdict, budget);
     if (!vmt_report_track_writes(report))
-        return not_measured(verdict, budget, "the region ran without write tracking (track_writes, VMT_WRITES=1)");
+        return vmti_not_measured(verdict, budget, "the region ran without write tracking (track_writes, VMT_WRITES=1)");
     return judge(verdict, report, &q, vmt_report_pages_written(report));
 }
 
@@ -144,11 +157,11 @@ bool vmt_check_label_at_most(const vmt_report *report, const char *label, uint64
     if (!report)
         return no_report(verdict, budget);
     if (!label || !*label)
-        return not_measured(verdict, budget, "no label was named");
+        return vmti_not_measured(verdict, budget, "no label was named");
     char name[VMTI_VERDICT_NAME_BYTES], of[OF_BYTES];
     if (!vmt_report_has_label(report, label))
-        return not_measured(verdict, budget, "no memory was ever given the label '%s' by vmt_track",
-                            vmti_printable(name, label, VMTI_VERDICT_NAME_BYTES));
+        return vmti_not_measured(verdict, budget, "no memory was ever given the label '%s' by vmt_track",
+                                 vmti_printable(name, label, VMTI_VERDICT_NAME_BYTES));
     snprintf(of, sizeof of, " of '%s'", vmti_printable(name, label, NAME_COLUMNS));
     struct question q = {.counted = VMTI_COUNT_PAGES,
                          .before = "touched",
@@ -165,7 +178,7 @@ bool vmt_check_phase_at_most(const vmt_report *report, const char *phase, uint64
     if (!report)
         return no_report(verdict, budget);
     if (vmt_locality_of_phase(report, phase, &locality) < 0)
-        return not_measured(verdict, budget, "%s", vmt_error_text());
+        return vmti_not_measured(verdict, budget, "%s", vmt_error_text());
     char name[VMTI_VERDICT_NAME_BYTES], of[OF_BYTES];
     snprintf(of, sizeof of, " in phase '%s'", vmti_printable(name, phase, NAME_COLUMNS));
     struct question q = {.counted = VMTI_COUNT_PAGES,
@@ -184,7 +197,7 @@ bool vmt_check_thread_at_most(const vmt_report *report, pid_t tid, uint64_t budg
     if (!report)
         return no_report(verdict, budget);
     if (vmt_locality_of_thread(report, tid, &locality) < 0)
-        return not_measured(verdict, budget, "%s", vmt_error_text());
+        return vmti_not_measured(verdict, budget, "%s", vmt_error_text());
     char of[OF_BYTES];
     if (tid)
         snprintf(of, sizeof of, " in thread %ld", (long)tid);
@@ -206,9 +219,9 @@ bool vmt_check_misses_at_most(const vmt_report *report, uint64_t memory, uint64_
     if (!report)
         return no_report(verdict, budget);
     if (!memory)
-        return not_measured(verdict, budget, "memory is 0 pages; it needs 1 or more");
+        return vmti_not_measured(verdict, budget, "memory is 0 pages; it needs 1 or more");
     if (vmt_locality_of_all(report, &all) < 0)
-        return not_measured(verdict, budget, "%s", vmt_error_text());
+        return vmti_not_measured(verdict, budget, "%s", vmt_error_text());
     char of[OF_BYTES], pages[VMTI_AMOUNT_BYTES];
     snprintf(of, sizeof of, " in a memory of %s", vmti_amount(pages, memory, VMTI_COUNT_PAGES));
     struct question q = {.counted = VMTI_COUNT_MISSES,
@@ -227,17 +240,17 @@ bool vmt_check_memory_for_at_most(const vmt_report *report, double percent, uint
     if (!report)
         return no_report(verdict, budget);
     if (!(percent >= 0 && percent <= 100))
-        return not_measured(verdict, budget, "percent is %g: allowed are 0 to 100", percent);
+        return vmti_not_measured(verdict, budget, "percent is %g: allowed are 0 to 100", percent);
     if (vmt_locality_of_all(report, &all) < 0)
-        return not_measured(verdict, budget, "%s", vmt_error_text());
+        return vmti_not_measured(verdict, budget, "%s", vmt_error_text());
     char of[OF_BYTES];
     snprintf(of, sizeof of, " to miss at most %g %%", percent);
     struct question q = {.counted = VMTI_COUNT_PAGES,
                          .before = "needs",
                          .after = of,
                          .budget = budget,
-                         .meaning = "Memory needed: the smallest LRU memory whose misses, beyond the first touch of each "
-                                    "page, are at most that share of the touches."};
+                         .meaning = "Memory needed: the smallest LRU memory whose misses, beyond the first touch of "
+                                    "each page, are at most that share of the touches."};
     return judge(verdict, report, &q, vmt_locality_memory_for(all, percent));
 }
 
@@ -247,15 +260,15 @@ bool vmt_check_fingerprint(const vmt_report *report, uint64_t expected, vmt_verd
     if (!report)
         return no_report(verdict, expected);
     if (vmt_report_fingerprint(report, &actual) < 0)
-        return not_measured(verdict, expected, "%s", vmt_error_text());
+        return vmti_not_measured(verdict, expected, "%s", vmt_error_text());
     bool held = actual == expected;
     start(verdict, held, expected, actual);
     vmti_verdict_say(verdict, "fingerprint 0x%016" PRIx64 ", expected 0x%016" PRIx64 ": %s", actual, expected,
                      held ? "held" : "another");
     if (held)
         return true;
-    vmti_verdict_say(verdict, "Fingerprint: one number for all touches in order, each by the ordinal of its allocation and "
-                              "the page's offset in it.");
+    vmti_verdict_say(verdict, "Fingerprint: one number for all touches in order, each by the ordinal of its allocation "
+                              "and the page's offset in it.");
     vmti_verdict_explain(verdict, report, VMTI_COUNT_PAGES, false);
     return false;
 }

@@ -226,8 +226,9 @@ static void add_places(vmt_verdict *v, const vmt_report *report, enum vmti_count
     bool by_touches = counted == VMTI_COUNT_TOUCHES || counted == VMTI_COUNT_MISSES;
     unsigned count = HASH_COUNT(places), shown = 0;
     if (count) {
-        vmti_verdict_line(v, "most %s%s%s, by label or by the call that allocated them:", by_touches ? "touches" : "pages",
-                          counted == VMTI_COUNT_PAGES_WRITTEN ? " written" : "", part ? " in the whole region" : "");
+        vmti_verdict_line(v, "most %s%s%s, by label or by the call that allocated them:",
+                          by_touches ? "touches" : "pages", counted == VMTI_COUNT_PAGES_WRITTEN ? " written" : "",
+                          part ? " in the whole region" : "");
         int (*compare)(const struct place *, const struct place *) = by_touches ? compare_touches : compare_pages;
         HASH_SORT(places, compare);
     }
@@ -284,7 +285,8 @@ static void add_time(vmt_verdict *v, const vmt_report *report)
         strcat(line, levels[level]);
     }
     bool seconds = duration >= 1000000000;
-    vmti_verdict_line(v, "touches over %.2f %s: %s", (double)duration / (seconds ? 1e9 : 1e6), seconds ? "s" : "ms", line);
+    vmti_verdict_line(v, "touches over %.2f %s: %s", (double)duration / (seconds ? 1e9 : 1e6), seconds ? "s" : "ms",
+                      line);
 }
 
 /* The whole path, for it is to be used: what a shell joins again where it is longer than a line. */

@@ -34,6 +34,13 @@ VMTI_HIDDEN VMT_PRINTF(2, 3) void vmti_verdict_say(vmt_verdict *v, const char *f
 /* Adds one line, and cuts it. */
 VMTI_HIDDEN VMT_PRINTF(2, 3) void vmti_verdict_line(vmt_verdict *v, const char *format, ...);
 
+/* The verdict of vmt_check_pages_at_most() on the report of call `call` of `calls`. */
+VMTI_HIDDEN bool vmti_check_call(const vmt_report *report, uint64_t call, uint64_t calls, uint64_t budget,
+                                 vmt_verdict *verdict);
+
+/* The verdict of a check that cannot be answered, and why: not a pass, so false. */
+VMTI_HIDDEN VMT_PRINTF(3, 4) bool vmti_not_measured(vmt_verdict *v, uint64_t budget, const char *format, ...);
+
 /*
  * Adds what a failure comes from: what was traced, the places with the most of what is counted, the touches over the
  * region's time, and where the trace is, which is kept for that. At most 14 lines. part: what was counted is a part of

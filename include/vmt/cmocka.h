@@ -70,6 +70,10 @@ extern "C" {
 #define vmt_assert_fingerprint(report, expected)                                                                       \
     VMT_CMOCKA_ASSERT_(vmt_check_fingerprint((report), (expected), &vmt_verdict_))
 
+/* Calls fn(arg) so many times, each in a region of its own: at most n pages each. config NULL: as for vmt_begin(). */
+#define vmt_assert_each(fn, arg, calls, n, config)                                                                     \
+    VMT_CMOCKA_ASSERT_(vmt_check_each((fn), (arg), (calls), (n), (config), &vmt_verdict_))
+
 /*
  * A teardown for cmocka_unit_test_setup_teardown() and cmocka_unit_test_teardown(): ends a region that a failed
  * assertion left open by jumping out of it, and drops its result. Call it from a teardown of your own if there is one.

@@ -266,8 +266,9 @@ VMT_API int vmt_report_pages_once(const vmt_report *report, uint64_t *pages);
 VMT_API int vmt_report_misses_bound(const vmt_report *report, uint64_t memory, uint64_t *low, uint64_t *high);
 
 /*
- * The file that has the trace, whatever becomes of the report: that of vmt_config.trace_path, or the one in which the trace was kept
- * since a check failed (or at once, if VMT_KEEP is all). NULL: there is none. Valid as long as the report.
+ * The file that has the trace, whatever becomes of the report: that of vmt_config.trace_path, or the one in which the
+ * trace was kept since a check failed (or at once, if VMT_KEEP is all). NULL: there is none. Valid as long as the
+ * report.
  */
 VMT_API const char *vmt_report_kept_trace(const vmt_report *report);
 
@@ -371,6 +372,48 @@ VMT_API bool vmt_check_memory_for_at_most(const vmt_report *report, double perce
 
 /* vmt_report_fingerprint() is `expected`; they stand in verdict->actual and verdict->budget. */
 VMT_API bool vmt_check_fingerprint(const vmt_report *report, uint64_t expected, vmt_verdict *verdict);
+
+/* ------------------------------------------------------------------------------------------------- repeats */
+
+/* The smallest, the middle one (the lower of two) and the largest. */
+typedef struct vmt_spread {
+    uint64_t min, median, max;
+} vmt_spread;
+
+/* What several regions with the same code came to. */
+typedef struct vmt_measurement {
+    uint64_t repeats;
+    vmt_spread pages, touches;
+    vmt_spread pages_written;      /* needs track_writes */
+    vmt_report *least, *most;      /* of the run with the fewest pages, and with the most; the first of equals */
+    bool same_fingerprints;        /* of all runs, */
+    uint64_t first_different_run;  /* ... or else the first run, from 2, that differs from the first, */
+    uint64_t first_different_touch; /* ... and at which touch: vmt_report_first_difference() */
+} vmt_measurement;
+
+/*
+ * Calls fn(arg) `repeats` times, from 1, each in a region of its own with this config (NULL: as for vmt_begin()), and
+ * fills *measurement. Checks with a budget take measurement->least: what a run needs more than that is not the code's
+ * (a lazy binding, a cache that was cold). Nothing is allocated between two runs: all reports are kept until the last
+ * one has ended. But what fn frees, malloc may give out in another order the next time, and then the runs are not the
+ * same. A trace file that the config names is the first run's; the others have .2, .3 and so on behind its name.
+ * Returns 0; free the measurement then. Or: -EINVAL repeats is 0, or the errors of vmt_begin(), vmt_end() and
+ * vmt_report_fingerprint(). Not async-signal-safe. If fn jumps out of it, the reports of the runs before are lost.
+ */
+VMT_API int vmt_measure(void (*fn)(void *arg), void *arg, uint64_t repeats, const vmt_config *config,
+                        vmt_measurement *measurement);
+
+/* Releases the reports, which may be the same one. NULL is allowed, and a measurement that is all zero. */
+VMT_API void vmt_measurement_free(vmt_measurement *measurement);
+
+/*
+ * Calls fn(arg) `calls` times, from 1, and holds if each of the calls touches at most `budget` pages. Each is in a
+ * region of its own: within one region a call would find pages open that the one before has left so, and its touches
+ * of them would not be seen. The verdict is that of the call with the most pages, the first of equals. Where a region
+ * could not be traced the check was not measured, and no more calls are made.
+ */
+VMT_API bool vmt_check_each(void (*fn)(void *arg), void *arg, uint64_t calls, uint64_t budget, const vmt_config *config,
+                            vmt_verdict *verdict);
 
 #ifdef __cplusplus
 }
