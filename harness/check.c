@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "verdict.h"
@@ -16,7 +17,9 @@ struct question {
     const char *before, *after; /* the first sentence is "<before> <actual><after>, budget <budget>: ..." */
     uint64_t budget;
     bool exactly;
-    bool part;                  /* of the region */
+    bool part;                  /* of the region: */
+    const char *phase;          /* ... this one, */
+    pid_t *thread;              /* ... or what this one touched */
     const char *meaning;        /* a sentence: what the measure is */
     uint64_t memory;            /* of MISSES: that of the program has bounds for it */
 };
@@ -64,7 +67,9 @@ static bool judge(vmt_verdict *v, const vmt_report *report, const struct questio
     uint64_t low, high;
     if (q->memory && vmt_report_misses_bound(report, q->memory, &low, &high) == 0)
         vmti_verdict_say(v, "All accesses of the program take %" PRIu64 " to %" PRIu64 " of them.", low, high);
-    vmti_verdict_explain(v, report, q->counted, q->part);
+    uint64_t *touches = q->phase || q->thread ? vmti_part_touches(report, q->phase, q->phase ? 0 : *q->thread) : NULL;
+    vmti_verdict_explain(v, report, q->counted, q->part, touches);
+    free(touches);
     return false;
 }
 
@@ -172,45 +177,50 @@ bool vmt_check_label_at_most(const vmt_report *report, const char *label, uint64
     return judge(verdict, report, &q, vmt_report_label_pages(report, label));
 }
 
+/* Pages of a part of the region, if it could be found. */
+static bool judge_part(vmt_verdict *v, const vmt_report *report, int error, const vmt_locality *part,
+                       const struct question *q)
+{
+    return error ? vmti_not_measured(v, q->budget, "%s", vmt_error_text()) : judge(v, report, q, vmt_locality_pages(part));
+}
+
 bool vmt_check_phase_at_most(const vmt_report *report, const char *phase, uint64_t budget, vmt_verdict *verdict)
 {
-    const vmt_locality *locality;
+    const vmt_locality *part = NULL;
+    char name[VMTI_VERDICT_NAME_BYTES], of[OF_BYTES];
     if (!report)
         return no_report(verdict, budget);
-    if (vmt_locality_of_phase(report, phase, &locality) < 0)
-        return vmti_not_measured(verdict, budget, "%s", vmt_error_text());
-    char name[VMTI_VERDICT_NAME_BYTES], of[OF_BYTES];
-    snprintf(of, sizeof of, " in phase '%s'", vmti_printable(name, phase, NAME_COLUMNS));
+    snprintf(of, sizeof of, " in phase '%s'", vmti_printable(name, phase ? phase : "", NAME_COLUMNS));
     struct question q = {.counted = VMTI_COUNT_PAGES,
                          .before = "touched",
                          .after = of,
                          .budget = budget,
                          .part = true,
+                         .phase = phase,
                          .meaning = "Pages of a phase: those touched after vmt_mark began it; what an earlier phase "
                                     "had left open is not seen."};
-    return judge(verdict, report, &q, vmt_locality_pages(locality));
+    int error = vmt_locality_of_phase(report, phase, &part);
+    return judge_part(verdict, report, error, part, &q);
 }
 
 bool vmt_check_thread_at_most(const vmt_report *report, pid_t tid, uint64_t budget, vmt_verdict *verdict)
 {
-    const vmt_locality *locality;
+    const vmt_locality *part = NULL;
+    char of[OF_BYTES] = " in the thread that began the region";
     if (!report)
         return no_report(verdict, budget);
-    if (vmt_locality_of_thread(report, tid, &locality) < 0)
-        return vmti_not_measured(verdict, budget, "%s", vmt_error_text());
-    char of[OF_BYTES];
     if (tid)
         snprintf(of, sizeof of, " in thread %ld", (long)tid);
-    else
-        snprintf(of, sizeof of, " in the first thread");
     struct question q = {.counted = VMTI_COUNT_PAGES,
                          .before = "touched",
                          .after = of,
                          .budget = budget,
                          .part = true,
+                         .thread = &tid,
                          .meaning = "Pages of a thread: those that it accessed while they were closed; what another "
                                     "thread had left open is not seen."};
-    return judge(verdict, report, &q, vmt_locality_pages(locality));
+    int error = vmt_locality_of_thread(report, tid, &part);
+    return judge_part(verdict, report, error, part, &q);
 }
 
 bool vmt_check_misses_at_most(const vmt_report *report, uint64_t memory, uint64_t budget, vmt_verdict *verdict)
@@ -269,6 +279,6 @@ bool vmt_check_fingerprint(const vmt_report *report, uint64_t expected, vmt_verd
         return true;
     vmti_verdict_say(verdict, "Fingerprint: one number for all touches in order, each by the ordinal of its allocation "
                               "and the page's offset in it.");
-    vmti_verdict_explain(verdict, report, VMTI_COUNT_PAGES, false);
+    vmti_verdict_explain(verdict, report, VMTI_COUNT_PAGES, false, NULL);
     return false;
 }

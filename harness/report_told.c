@@ -13,6 +13,7 @@
 #include "error.h"
 #include "maps.h"
 #include "report.h"
+#include "verdict.h"
 
 void vmti_told_free(struct vmti_told *told)
 {
@@ -169,17 +170,6 @@ static int find_group(const vmt_report *report, const char *function, enum vmti_
     return 0;
 }
 
-int vmt_locality_of_all(const vmt_report *report, const vmt_locality **locality)
-{
-    const struct vmti_insight *insight;
-    int error = check_arguments(report, locality, __func__);
-    if (!error)
-        error = get_insight(report, __func__, WHOLE, &insight);
-    if (!error)
-        *locality = handle(&insight->all);
-    return error;
-}
-
 /* By a name that is known to exist, so that no touches are an answer. */
 static int of_name(const vmt_report *report, const char *function, enum vmti_grouping by, const char *name,
                    const vmt_locality **locality)
@@ -234,33 +224,42 @@ int vmt_locality_of_site(const vmt_report *report, const void *site, const vmt_l
     return 0;
 }
 
-int vmt_locality_of_thread(const vmt_report *report, pid_t tid, const vmt_locality **locality)
+/* The index of the thread with this tid (0: that began the region) in the trace. *known false: it began the region
+ * and touched nothing. */
+static int find_thread(const vmt_report *report, const char *function, pid_t tid, uint64_t *index, bool *known)
 {
-    int error = check_arguments(report, locality, __func__);
-    if (error)
-        return error;
     bool first = !tid || tid == report->region->begin_tid;
     uint32_t wanted = (uint32_t)(first ? report->region->begin_tid : tid);
-    struct vmti_group_key key = {0};
     unsigned count = 0;
     pthread_mutex_lock(&report->told->lock);
-    error = read_names(report, __func__);
+    int error = read_names(report, function);
     for (size_t i = 0; !error && i < report->told->thread_count; i++)
         if (report->told->threads[i].tid == wanted) {
-            key.number = report->told->threads[i].index;
+            *index = report->told->threads[i].index;
             count++;
         }
     pthread_mutex_unlock(&report->told->lock);
+    *known = count;
     if (error)
         return error;
     if (count > 1)
-        return vmti_fail(-ENOTUNIQ, "%s: %u threads of the region, one after the other, had the tid %" PRIu32, __func__,
+        return vmti_fail(-ENOTUNIQ, "%s: %u threads of the region, one after the other, had the tid %" PRIu32, function,
                          count, wanted);
     if (!count && !first)
-        return vmti_fail(-ENOENT, "%s: no thread of the region with the tid %" PRIu32 " touched anything", __func__,
+        return vmti_fail(-ENOENT, "%s: no thread of the region with the tid %" PRIu32 " touched anything", function,
                          wanted);
+    return 0;
+}
+
+int vmt_locality_of_thread(const vmt_report *report, pid_t tid, const vmt_locality **locality)
+{
+    struct vmti_group_key key = {0};
     const struct vmti_locality *found = NULL;
-    if (count)
+    bool known = false;
+    int error = check_arguments(report, locality, __func__);
+    if (!error)
+        error = find_thread(report, __func__, tid, &key.number, &known);
+    if (!error && known)
         error = find_group(report, __func__, VMTI_BY_THREAD, &key, &found);
     if (!error)
         *locality = handle(found ? found : inside(NULL));
@@ -306,14 +305,73 @@ int vmt_locality_working_set(const vmt_locality *locality, uint64_t *tau, double
     return 0;
 }
 
+/* ------------------------------------------------------------------------------------------- pages of a part */
+
+struct numbered_page {
+    uint64_t page, number;
+};
+
+static int compare_pages(const void *a, const void *b)
+{
+    const struct numbered_page *x = a, *y = b;
+    return x->page < y->page ? -1 : x->page > y->page;
+}
+
+/* The pages of the footprint with their numbers, in order of address. */
+static struct numbered_page *number_pages(const vmt_report *report, uint64_t count)
+{
+    struct numbered_page *pages = calloc(count, sizeof *pages);
+    uint64_t page_size = vmt_report_page_size(report);
+    vmt_page_info info;
+    for (uint64_t i = 0; pages && i < count; i++)
+        if (vmt_report_page(report, i, &info) == 0)
+            pages[i] = (struct numbered_page){info.address / page_size, i};
+    if (pages)
+        qsort(pages, count, sizeof *pages, compare_pages);
+    return pages;
+}
+
+uint64_t *vmti_part_touches(const vmt_report *report, const char *phase, pid_t tid)
+{
+    struct vmti_trace_reader reader;
+    struct vmti_event event;
+    uint64_t count = vmt_report_footprint(report), thread = 0, *touches = NULL;
+    bool known = true, in_phase = !phase;
+    if (!count || (!phase && find_thread(report, __func__, tid, &thread, &known)) || !known)
+        return NULL;
+    struct numbered_page *pages = number_pages(report, count);
+    int error = vmti_report_reader(report, &reader);
+    if (pages && !error)
+        touches = calloc(count, sizeof *touches);
+    while (touches && vmti_trace_read_next(&reader, &event)) {
+        if (phase && event.kind == VMTI_REC_MARK)
+            in_phase = event.text_bytes == strlen(phase) && memcmp(event.text, phase, event.text_bytes) == 0;
+        if (event.kind != VMTI_REC_TOUCH || !in_phase || (!phase && event.thread != thread))
+            continue;
+        struct numbered_page key = {.page = event.page};
+        struct numbered_page *page = bsearch(&key, pages, count, sizeof *pages, compare_pages);
+        if (page)
+            touches[page->number]++;
+    }
+    vmti_trace_read_close(&reader);
+    free(pages);
+    return touches;
+}
+
 /* ------------------------------------------------------------------------------------------- the whole */
+
+/* A figure of the whole; result: where it goes. */
+static int get_whole(const vmt_report *report, const char *function, const void *result,
+                     const struct vmti_insight **insight)
+{
+    int error = check_arguments(report, result, function);
+    return error ? error : get_insight(report, function, WHOLE, insight);
+}
 
 int vmt_report_fingerprint(const vmt_report *report, uint64_t *fingerprint)
 {
     const struct vmti_insight *insight;
-    int error = check_arguments(report, fingerprint, __func__);
-    if (!error)
-        error = get_insight(report, __func__, WHOLE, &insight);
+    int error = get_whole(report, __func__, fingerprint, &insight);
     if (!error)
         *fingerprint = insight->fingerprint;
     return error;
@@ -322,11 +380,18 @@ int vmt_report_fingerprint(const vmt_report *report, uint64_t *fingerprint)
 int vmt_report_pages_once(const vmt_report *report, uint64_t *pages)
 {
     const struct vmti_insight *insight;
-    int error = check_arguments(report, pages, __func__);
-    if (!error)
-        error = get_insight(report, __func__, WHOLE, &insight);
+    int error = get_whole(report, __func__, pages, &insight);
     if (!error)
         *pages = insight->pages_once;
+    return error;
+}
+
+int vmt_locality_of_all(const vmt_report *report, const vmt_locality **locality)
+{
+    const struct vmti_insight *insight;
+    int error = get_whole(report, __func__, locality, &insight);
+    if (!error)
+        *locality = handle(&insight->all);
     return error;
 }
 

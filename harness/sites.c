@@ -57,7 +57,7 @@ struct vmti_sites {
 /* `count` structures of `size` bytes at this offset of the file, or NULL if they do not lie in it. */
 static const void *in_image(const struct module *m, uint64_t offset, uint64_t count, uint64_t size)
 {
-    if (offset > m->bytes || offset % 4 || (size && count > (m->bytes - offset) / size))
+    if (offset > m->bytes || offset % 8 || (size && count > (m->bytes - offset) / size))
         return NULL;
     return m->image + offset;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* On the public accessors of the report alone, so that whatever a verdict says, a test can ask too. */
+/* On the public accessors of the report, so that whatever a verdict says, a test can ask too; but for the places of a part. */
 #define _GNU_SOURCE /* strcasestr */
 #include "verdict.h"
 
@@ -151,13 +151,19 @@ static void free_places(struct place *places)
     }
 }
 
-/* Counts the pages of the footprint by place; only those written, where that is what is counted. False: no memory. */
-static bool collect_places(const vmt_report *report, enum vmti_counted counted, struct place **places)
+/* Counts the pages of the footprint by place: only those written, where that is what is counted, and only those with
+ * touches, if these are given. False: no memory. */
+static bool collect_places(const vmt_report *report, enum vmti_counted counted, const uint64_t *touches,
+                           struct place **places)
 {
     uint64_t footprint = vmt_report_footprint(report);
     for (uint64_t i = 0; i < footprint; i++) {
         vmt_page_info page;
         if (vmt_report_page(report, i, &page) < 0 || (counted == VMTI_COUNT_PAGES_WRITTEN && !page.written))
+            continue;
+        if (touches)
+            page.touches = touches[i];
+        if (!page.touches)
             continue;
         struct place_key key;
         memset(&key, 0, sizeof key); /* the padding is part of the key */
@@ -215,10 +221,11 @@ static void add_place(vmt_verdict *v, const vmt_report *report, const struct pla
     vmti_verdict_line(v, "%s%s", counts, where);
 }
 
-static void add_places(vmt_verdict *v, const vmt_report *report, enum vmti_counted counted, bool part)
+static void add_places(vmt_verdict *v, const vmt_report *report, enum vmti_counted counted, bool part,
+                       const uint64_t *part_touches)
 {
     struct place *places = NULL;
-    if (!collect_places(report, counted, &places)) {
+    if (!collect_places(report, counted, part_touches, &places)) {
         vmti_verdict_line(v, "(no memory to say where the pages are)");
         free_places(places);
         return;
@@ -228,7 +235,7 @@ static void add_places(vmt_verdict *v, const vmt_report *report, enum vmti_count
     if (count) {
         vmti_verdict_line(v, "most %s%s%s, by label or by the call that allocated them:",
                           by_touches ? "touches" : "pages", counted == VMTI_COUNT_PAGES_WRITTEN ? " written" : "",
-                          part ? " in the whole region" : "");
+                          part_touches ? " of this part" : part ? " in the whole region" : "");
         int (*compare)(const struct place *, const struct place *) = by_touches ? compare_touches : compare_pages;
         HASH_SORT(places, compare);
     }
@@ -318,13 +325,14 @@ static void add_trace(vmt_verdict *v, const vmt_report *report)
     vmti_verdict_line(v, "to see more: vmtrace report --html TRACE -o report.html");
 }
 
-void vmti_verdict_explain(vmt_verdict *v, const vmt_report *report, enum vmti_counted counted, bool part)
+void vmti_verdict_explain(vmt_verdict *v, const vmt_report *report, enum vmti_counted counted, bool part,
+                          const uint64_t *touches)
 {
     char window[VMTI_AMOUNT_BYTES];
     vmti_verdict_line(v, "window %s of %" PRIu64 " bytes, scope %s, engine %s",
                       vmti_amount(window, vmt_report_window(report), VMTI_COUNT_PAGES), vmt_report_page_size(report),
                       vmti_scope_name(vmt_report_scope(report)), vmti_engine_name(vmt_report_engine(report)));
-    add_places(v, report, counted, part);
+    add_places(v, report, counted, part, touches);
     add_time(v, report);
     add_trace(v, report);
 }

@@ -43,9 +43,17 @@ VMTI_HIDDEN VMT_PRINTF(3, 4) bool vmti_not_measured(vmt_verdict *v, uint64_t bud
 
 /*
  * Adds what a failure comes from: what was traced, the places with the most of what is counted, the touches over the
- * region's time, and where the trace is, which is kept for that. At most 14 lines. part: what was counted is a part of
- * the region, the places are of the whole.
+ * region's time, and where the trace is, which is kept for that. At most 14 lines. part: what was counted is a part
+ * of the region; the places are of that part if its touches are given (see vmti_part_touches()), and else of the
+ * whole.
  */
-VMTI_HIDDEN void vmti_verdict_explain(vmt_verdict *v, const vmt_report *report, enum vmti_counted counted, bool part);
+VMTI_HIDDEN void vmti_verdict_explain(vmt_verdict *v, const vmt_report *report, enum vmti_counted counted, bool part,
+                                      const uint64_t *touches);
+
+/* --- report_told.c --- */
+
+/* Touches of each page of the footprint, in order of vmt_report_page(), within this phase, or if it is NULL by this
+ * thread. To be freed; NULL: there are none, or they cannot be told. */
+VMTI_HIDDEN uint64_t *vmti_part_touches(const vmt_report *report, const char *phase, pid_t tid);
 
 #endif

@@ -236,8 +236,8 @@ VMT_API const char *vmt_report_site_text(const vmt_report *report, const void *s
 
 /*
  * How the touches are spread over the region's time: counts[i] is the number of them in the i-th of `bins` equal parts
- * of it, and *duration_ns (NULL is allowed) its length in nanoseconds. Returns 0, -EINVAL (bins 0), or -EIO (the trace
- * can no longer be read).
+ * of it, and *duration_ns (NULL is allowed) its length in nanoseconds. Returns 0, -EINVAL (bins 0), or another errno:
+ * the trace can no longer be read.
  */
 VMT_API int vmt_report_touches_by_time(const vmt_report *report, uint64_t *counts, size_t bins, uint64_t *duration_ns);
 
@@ -245,7 +245,7 @@ VMT_API int vmt_report_touches_by_time(const vmt_report *report, uint64_t *count
  * One number for all touches in order, each named by the ordinal of its page's allocation and the page's offset in it,
  * so that it does not depend on addresses: two regions with one fingerprint touched the same pages in the same order.
  * (XXH3-64 of these names.) Several threads that run at once need not touch in the same order twice. Returns 0 and
- * stores it, -EINVAL, -ENOMEM, or -EIO (the trace can no longer be read).
+ * stores it, -EINVAL, -ENOMEM, or another errno: the trace can no longer be read.
  */
 VMT_API int vmt_report_fingerprint(const vmt_report *report, uint64_t *fingerprint);
 
@@ -290,8 +290,8 @@ typedef struct vmt_locality vmt_locality;
  * which returns to `site` allocated (NULL: not known; vmt_page_info.site has them); by one thread (0: the one that
  * began the region); within one phase of vmt_mark(), where pages that were left open by the phase before are touched
  * only once they were closed. Returns 0, or: -ENOENT there is no such label, site or phase, or the thread touched
- * nothing; -ENOTUNIQ two threads of the region had that tid; -EINVAL, -ENOMEM, or -EIO (the trace can no longer be
- * read).
+ * nothing; -ENOTUNIQ two threads of the region had that tid; -EINVAL, -ENOMEM, or another errno: the trace can no
+ * longer be read.
  */
 VMT_API int vmt_locality_of_all(const vmt_report *report, const vmt_locality **locality);
 VMT_API int vmt_locality_of_label(const vmt_report *report, const char *label, const vmt_locality **locality);

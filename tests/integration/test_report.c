@@ -13,6 +13,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <vmt/cmocka.h>
+
 enum { PAGES = 40, WINDOW = 8 };
 
 static volatile char *pages;
@@ -123,7 +125,7 @@ static void every_size_of_memory_has_its_misses(void **state)
 {
     (void)state;
     enum { STEPS = 2000 };
-    static unsigned char touches[STEPS];
+    static unsigned char accesses[STEPS], touches[STEPS];
     unsigned char open[WINDOW];
     size_t count = 0;
     uint64_t random = 1;
@@ -132,6 +134,7 @@ static void every_size_of_memory_has_its_misses(void **state)
     for (int i = 0; i < STEPS; i++) {
         unsigned char page = (unsigned char)(next_random(&random) % PAGES);
         pages[page * PAGE]++;
+        accesses[i] = page;
         if (memchr(open, page, sizeof open))
             continue;
         open[count % WINDOW] = page; /* the FIFO of the region */
@@ -140,8 +143,13 @@ static void every_size_of_memory_has_its_misses(void **state)
     vmt_report *report = end();
     const vmt_locality *all = all_of(report);
     assert_int_equal(vmt_report_touches(report), count);
-    for (size_t memory = 1; memory <= PAGES + 1; memory++)
+    for (size_t memory = 1; memory <= PAGES + 1; memory++) {
+        uint64_t low, high, of_all = model_misses(accesses, STEPS, memory);
         assert_int_equal(vmt_locality_misses(all, memory), model_misses(touches, count, memory));
+        int error = vmt_report_misses_bound(report, memory, &low, &high);
+        assert_int_equal(error, memory < 3 * WINDOW - 2 ? -ERANGE : 0);
+        assert_true(error || (low <= of_all && of_all <= high));
+    }
     uint64_t memory = vmt_locality_memory_for(all, 20);
     assert_true(model_misses(touches, count, memory) - PAGES <= count / 5);
     assert_true(model_misses(touches, count, memory - 1) - PAGES > count / 5);
@@ -233,6 +241,46 @@ static void phases_have_their_own(void **state)
     assert_non_null(strstr(vmt_error_text(), "'another'"));
     assert_int_equal(vmt_locality_of_phase(report, "", &part), -ENOENT);
     assert_int_equal(vmt_locality_pages(all_of(report)), 3 + 29 + 1);
+    vmt_report_free(report);
+}
+
+static void budgets_of_parts(void **state)
+{
+    (void)state;
+    begin_ranges();
+    walk(0, 20);
+    int marked = vmt_mark("again");
+    walk(0, 20);
+    vmt_report *report = end();
+    assert_int_equal(marked, 0);
+    uint64_t fingerprint;
+    assert_int_equal(vmt_report_fingerprint(report, &fingerprint), 0);
+    vmt_assert_phase_at_most(report, "again", 20);
+    vmt_assert_thread_at_most(report, 0, 20);
+    vmt_assert_misses_at_most(report, 20, 20);
+    vmt_assert_memory_for_at_most(report, 0, 20);
+    vmt_assert_fingerprint(report, fingerprint);
+    vmt_verdict v;
+    assert_false(vmt_check_phase_at_most(report, "again", 19, &v));
+    assert_int_equal(v.outcome, VMT_BROKEN);
+    assert_int_equal(v.actual, 20);
+    assert_non_null(strstr(v.text, "\n  20 pages, 20 touches: 'low'\n"));
+    assert_false(vmt_check_thread_at_most(report, 0, 19, &v));
+    assert_int_equal(v.outcome, VMT_BROKEN);
+    assert_non_null(strstr(v.text, "\nmost pages of this part"));
+    assert_non_null(strstr(v.text, "\n  20 pages, 40 touches: 'low'\n"));
+    assert_false(vmt_check_misses_at_most(report, 19, 39, &v));
+    assert_int_equal(v.actual, 40);
+    assert_false(vmt_check_misses_at_most(report, 22, 19, &v));
+    assert_non_null(strstr(v.text, "\nAll accesses of the program take 20 to 40 of them.\n"));
+    assert_false(vmt_check_memory_for_at_most(report, 49, 19, &v));
+    assert_int_equal(v.actual, 20);
+    assert_false(vmt_check_fingerprint(report, fingerprint + 1, &v));
+    assert_int_equal(v.outcome, VMT_BROKEN);
+    assert_false(vmt_check_phase_at_most(report, "never", 100, &v));
+    assert_int_equal(v.outcome, VMT_NOT_MEASURED);
+    assert_false(vmt_check_thread_at_most(report, 1, 100, &v));
+    assert_int_equal(v.outcome, VMT_NOT_MEASURED);
     vmt_report_free(report);
 }
 
@@ -414,6 +462,7 @@ int main(void)
         cmocka_unit_test(every_size_of_memory_has_its_misses),
         cmocka_unit_test(labels_and_sites_have_their_own),
         cmocka_unit_test(phases_have_their_own),
+        cmocka_unit_test(budgets_of_parts),
         cmocka_unit_test(threads_have_their_own),
         cmocka_unit_test(fingerprints_are_of_the_pages_in_order),
         cmocka_unit_test(no_bound_without_a_strict_fifo),
