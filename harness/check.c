@@ -181,7 +181,8 @@ bool vmt_check_label_at_most(const vmt_report *report, const char *label, uint64
 static bool judge_part(vmt_verdict *v, const vmt_report *report, int error, const vmt_locality *part,
                        const struct question *q)
 {
-    return error ? vmti_not_measured(v, q->budget, "%s", vmt_error_text()) : judge(v, report, q, vmt_locality_pages(part));
+    return error ? vmti_not_measured(v, q->budget, "%s", vmt_error_text())
+                 : judge(v, report, q, vmt_locality_pages(part));
 }
 
 bool vmt_check_phase_at_most(const vmt_report *report, const char *phase, uint64_t budget, vmt_verdict *verdict)

@@ -120,6 +120,7 @@ struct kept {
     char *name;
     uint64_t bytes;
     struct timespec time;
+    unsigned long number;
 };
 
 static int compare_age(const void *a, const void *b)
@@ -127,11 +128,13 @@ static int compare_age(const void *a, const void *b)
     const struct kept *x = a, *y = b;
     if (x->time.tv_sec != y->time.tv_sec)
         return x->time.tv_sec < y->time.tv_sec ? -1 : 1;
-    return x->time.tv_nsec < y->time.tv_nsec ? -1 : x->time.tv_nsec > y->time.tv_nsec;
+    if (x->time.tv_nsec != y->time.tv_nsec)
+        return x->time.tv_nsec < y->time.tv_nsec ? -1 : 1;
+    return x->number < y->number ? -1 : x->number > y->number; /* file times go by the kernel's ticks */
 }
 
 /* "PROGRAM.PID.NUMBER.vmt"? */
-static bool has_our_form(const char *name)
+static bool has_our_form(const char *name, unsigned long *number)
 {
     const char *end = strstr(name, ".vmt");
     if (!end || end[4])
@@ -142,6 +145,8 @@ static bool has_our_form(const char *name)
             digits--;
         if (digits == end || digits == name || digits[-1] != '.')
             return false;
+        if (!numbers)
+            *number = strtoul(digits, NULL, 10);
         end = digits - 1;
     }
     return end > name;
@@ -172,7 +177,8 @@ static ssize_t list_kept(int folder, struct kept **list)
     }
     for (struct dirent *entry; (entry = readdir(directory));) {
         struct stat status;
-        if (!has_our_form(entry->d_name) || fstatat(folder, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
+        unsigned long number = 0;
+        if (!has_our_form(entry->d_name, &number) || fstatat(folder, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
             !S_ISREG(status.st_mode) || status.st_uid != geteuid() || !is_trace(folder, entry->d_name))
             continue;
         if (count == capacity) {
@@ -185,7 +191,7 @@ static ssize_t list_kept(int folder, struct kept **list)
         char *name = strdup(entry->d_name);
         if (!name)
             break;
-        (*list)[count++] = (struct kept){name, (uint64_t)status.st_size, status.st_mtim};
+        (*list)[count++] = (struct kept){name, (uint64_t)status.st_size, status.st_mtim, number};
     }
     closedir(directory);
     return (ssize_t)count;

@@ -210,7 +210,7 @@ static int working_sets(const vmt_report *report, const char *function, uint64_t
     struct vmti_trace_reader reader;
     uint64_t most;
     double mean;
-    if (!report || !tau)
+    if (!report || !tau || (!peak && !average))
         return vmti_fail(-EINVAL, "%s: tau is %llu: it is a number of touches from 1", function,
                          (unsigned long long)tau);
     int error = vmti_report_reader(report, &reader);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* On the public accessors of the report, so that whatever a verdict says, a test can ask too; but for the places of a part. */
+/* On the public accessors of the report, so that whatever a verdict says, a test can ask too; but for the places of a
+ * part. */
 #define _GNU_SOURCE /* strcasestr */
 #include "verdict.h"
 
