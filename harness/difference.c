@@ -1,102 +1,80 @@
 /* SPDX-License-Identifier: MIT */
 #include "difference.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
-#define HASH_NONFATAL_OOM 1
-#define HASH_FUNCTION(key, bytes, hash) ((hash) = (unsigned)XXH3_64bits((key), (bytes)))
-#include <uthash.h>
-
-#include "insight.h"
-
-/* A page that belongs to no allocation. */
-struct stray {
-    uint64_t page, number;
-    UT_hash_handle hh;
-};
-
-struct side {
+struct walk {
     struct vmti_trace_reader *reader;
     struct vmti_owners_told owners;
-    struct stray *strays;
-    bool ended;
-    uint64_t allocation, offset; /* of the last touch */
+    struct vmti_locality pages;
+    char phase[VMTI_TRACE_LABEL_MAX + 1];
 };
 
-static int number_of_stray(struct side *side, uint64_t page, uint64_t *number)
+static int name_touch(struct walk *walk, const struct vmti_event *event, struct vmti_place *place)
 {
-    struct stray *stray;
-    HASH_FIND(hh, side->strays, &page, sizeof page, stray);
-    if (!stray) {
-        stray = malloc(sizeof *stray);
-        if (!stray)
-            return -ENOMEM;
-        *stray = (struct stray){.page = page, .number = HASH_COUNT(side->strays)};
-        HASH_ADD(hh, side->strays, page, sizeof stray->page, stray);
-        if (!stray->hh.tbl) { /* uthash leaves it NULL when it could not add */
-            free(stray);
-            return -ENOMEM;
-        }
+    const struct vmti_trace_owner *owner = vmti_owners_told_find(&walk->owners, event->page);
+    memset(place, 0, sizeof *place);
+    place->thread = event->thread;
+    memcpy(place->phase, walk->phase, sizeof place->phase);
+    int error = vmti_locality_touch(&walk->pages, event->page);
+    if (error)
+        return error;
+    if (!owner) {
+        place->page = vmti_locality_order(&walk->pages, event->page);
+        return 0;
     }
-    *number = stray->number;
+    place->order = vmti_owners_told_order(&walk->owners, owner);
+    place->allocation = owner->index;
+    place->page = event->page - owner->first_page;
+    place->bytes = owner->bytes;
+    place->site = owner->site;
+    memcpy(place->label, owner->label, sizeof place->label);
     return 0;
 }
 
-/* To the next touch, or to the end. */
-static int advance(struct side *side)
+static int next_touch(struct walk *walk, struct vmti_place *place)
 {
     struct vmti_event event;
     int error = 0;
-    while (!error && vmti_trace_read_next(side->reader, &event)) {
+    while (!error && vmti_trace_read_next(walk->reader, &event)) {
+        if (event.kind == VMTI_REC_TOUCH)
+            return name_touch(walk, &event, place);
         if (event.kind == VMTI_REC_OWNER)
-            error = vmti_owners_told_add(&side->owners, &event);
-        if (event.kind != VMTI_REC_TOUCH)
-            continue;
-        const struct vmti_trace_owner *owner = vmti_owners_told_find(&side->owners, event.page);
-        side->allocation = owner ? owner->index : 0;
-        if (!owner)
-            return number_of_stray(side, event.page, &side->offset);
-        side->offset = event.page - owner->first_page;
-        return 0;
+            error = vmti_owners_told_add(&walk->owners, &event);
+        if (event.kind == VMTI_REC_MARK) {
+            memcpy(walk->phase, event.text, event.text_bytes);
+            walk->phase[event.text_bytes] = '\0';
+        }
     }
-    side->ended = true;
-    return error ? error : side->reader->error ? side->reader->error : side->reader->complete ? 0 : -EIO;
+    *place = (struct vmti_place){.ended = true};
+    return error ? error : walk->reader->error;
 }
 
-static void free_side(struct side *side)
+static void free_walk(struct walk *walk)
 {
-    struct stray *stray, *next;
-    HASH_ITER(hh, side->strays, stray, next)
-    {
-        HASH_DEL(side->strays, stray);
-        free(stray);
-    }
-    vmti_owners_told_free(&side->owners);
+    vmti_owners_told_free(&walk->owners);
+    vmti_locality_free(&walk->pages);
 }
 
-int vmti_first_difference(struct vmti_trace_reader *a, struct vmti_trace_reader *b, uint64_t *touch)
+int vmti_difference_find(struct vmti_trace_reader *a, struct vmti_trace_reader *b, struct vmti_difference *found)
 {
-    struct side x = {.reader = a}, y = {.reader = b};
-    uint64_t count = 0;
-    *touch = 0;
-    int error = vmti_owners_told_read(&x.owners, a);
+    struct walk walk_a = {.reader = a}, walk_b = {.reader = b};
+    uint64_t touch = 0;
+    memset(found, 0, sizeof *found);
+    int error = vmti_owners_told_read(&walk_a.owners, a);
     if (!error)
-        error = vmti_owners_told_read(&y.owners, b);
-    while (!error && !*touch) {
-        if ((error = advance(&x)) || (error = advance(&y)))
+        error = vmti_owners_told_read(&walk_b.owners, b);
+    while (!error && !found->touch) {
+        error = next_touch(&walk_a, &found->a);
+        if (!error)
+            error = next_touch(&walk_b, &found->b);
+        touch++;
+        if (found->a.ended && found->b.ended)
             break;
-        count++;
-        if (x.ended && y.ended)
-            break;
-        if (x.ended != y.ended || x.allocation != y.allocation || x.offset != y.offset)
-            *touch = count;
+        if (found->a.ended != found->b.ended || found->a.order != found->b.order || found->a.page != found->b.page)
+            found->touch = touch;
     }
-    free_side(&x);
-    free_side(&y);
+    free_walk(&walk_a);
+    free_walk(&walk_b);
     return error;
 }

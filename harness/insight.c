@@ -39,6 +39,12 @@ bool vmti_grouping_parse(const char *name, enum vmti_grouping *by)
 
 /* ------------------------------------------------------------------------------------------- owners */
 
+static int compare_indices(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
 int vmti_owners_told_read(struct vmti_owners_told *told, struct vmti_trace_reader *reader)
 {
     struct vmti_event event;
@@ -49,7 +55,14 @@ int vmti_owners_told_read(struct vmti_owners_told *told, struct vmti_trace_reade
         if (event.kind == VMTI_REC_OWNER)
             error = vmti_page_owners_add(&told->all, &event);
     vmti_trace_read_rewind(reader);
-    return error;
+    size_t count = told->all.count;
+    told->indices = malloc((count + 1) * sizeof *told->indices);
+    if (error || !told->indices)
+        return error ? error : -ENOMEM;
+    for (size_t i = 0; i < count; i++)
+        told->indices[i] = told->all.owners[i].index;
+    qsort(told->indices, count, sizeof *told->indices, compare_indices);
+    return 0;
 }
 
 int vmti_owners_told_add(struct vmti_owners_told *told, const struct vmti_event *event)
@@ -63,8 +76,16 @@ const struct vmti_trace_owner *vmti_owners_told_find(const struct vmti_owners_to
     return owner ? owner : vmti_page_owners_find(&told->all, page);
 }
 
+uint64_t vmti_owners_told_order(const struct vmti_owners_told *told, const struct vmti_trace_owner *owner)
+{
+    const uint32_t *place =
+        bsearch(&owner->index, told->indices, told->all.count, sizeof *told->indices, compare_indices);
+    return (uint64_t)(place - told->indices) + 1; /* each owner of the trace is there */
+}
+
 void vmti_owners_told_free(struct vmti_owners_told *told)
 {
+    free(told->indices);
     vmti_page_owners_free(&told->now);
     vmti_page_owners_free(&told->all);
 }
@@ -122,8 +143,6 @@ struct pass {
     unsigned by;
     struct vmti_owners_told owners;
     uint64_t additions;
-    uint32_t *allocated; /* indices of the trace's owners, in order of allocation */
-    size_t allocated_count;
     struct known_page *known;
     struct vmti_group_key phase;
     XXH3_state_t *fingerprint;
@@ -133,25 +152,6 @@ struct pass {
     } touches[TOUCHES_AT_ONCE]; /* that are to be taken next: see vmti_locality_expect() */
     size_t count;
 };
-
-static int compare_indices(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-static int order_allocations(struct pass *pass)
-{
-    const struct vmti_page_owners *all = &pass->owners.all;
-    pass->allocated = malloc((all->count + 1) * sizeof *pass->allocated);
-    if (!pass->allocated)
-        return -ENOMEM;
-    for (size_t i = 0; i < all->count; i++)
-        pass->allocated[i] = all->owners[i].index;
-    pass->allocated_count = all->count;
-    qsort(pass->allocated, pass->allocated_count, sizeof *pass->allocated, compare_indices);
-    return 0;
-}
 
 /*
  * What there is to know of a page that has been touched. Its name is the order of its allocation, among those that the trace
@@ -166,9 +166,7 @@ static const struct known_page *look_up(struct pass *pass, uint64_t page)
     *known = (struct known_page){
         .page = page + 1, .additions = pass->additions, .owner = vmti_owners_told_find(&pass->owners, page)};
     if (known->owner) {
-        const uint32_t *place = bsearch(&known->owner->index, pass->allocated, pass->allocated_count,
-                                        sizeof *pass->allocated, compare_indices);
-        known->allocation = (uint64_t)(place - pass->allocated) + 1; /* each owner of the trace is there */
+        known->allocation = vmti_owners_told_order(&pass->owners, known->owner);
         known->offset = page - known->owner->first_page;
     } else {
         known->offset = vmti_locality_order(&pass->insight->all, page);
@@ -247,8 +245,6 @@ int vmti_insight_read(struct vmti_trace_reader *reader, unsigned by, struct vmti
     memset(insight, 0, sizeof *insight);
     int error = vmti_owners_told_read(&pass.owners, reader);
     if (!error)
-        error = order_allocations(&pass);
-    if (!error)
         error = vmti_locality_want_peaks(&insight->all);
     pass.known = calloc(KNOWN_PAGES, sizeof *pass.known);
     pass.fingerprint = XXH3_createState();
@@ -264,7 +260,6 @@ int vmti_insight_read(struct vmti_trace_reader *reader, unsigned by, struct vmti
     }
     XXH3_freeState(pass.fingerprint);
     free(pass.known);
-    free(pass.allocated);
     vmti_owners_told_free(&pass.owners);
     return error ? error : reader->error ? reader->error : reader->complete ? 0 : -EIO;
 }

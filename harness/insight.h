@@ -60,6 +60,7 @@ VMTI_HIDDEN uint64_t vmti_memory_for_percent(const struct vmti_locality *l, doub
 /* Whose a touched page is: what the trace has told up to there, or else in all. */
 struct vmti_owners_told {
     struct vmti_page_owners now, all;
+    uint32_t *indices; /* of all of them, in order of allocation */
 };
 
 /* Reads all owners of the trace, and rewinds it. 0, or -ENOMEM. */
@@ -70,6 +71,9 @@ VMTI_HIDDEN int vmti_owners_told_add(struct vmti_owners_told *told, const struct
 
 /* The owner of the page at this point, or NULL. Valid until the next addition. */
 VMTI_HIDDEN const struct vmti_trace_owner *vmti_owners_told_find(const struct vmti_owners_told *told, uint64_t page);
+
+/* The order of its allocation among all that the trace tells of, from 1. */
+VMTI_HIDDEN uint64_t vmti_owners_told_order(const struct vmti_owners_told *told, const struct vmti_trace_owner *owner);
 
 VMTI_HIDDEN void vmti_owners_told_free(struct vmti_owners_told *told);
 

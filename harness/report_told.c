@@ -441,8 +441,12 @@ int vmt_report_first_difference(const vmt_report *a, const vmt_report *b, uint64
                 vmti_trace_read_close(&readers[0]);
             return vmti_report_fail(reports[i], __func__, error, &readers[i]);
         }
-    error = vmti_first_difference(&readers[0], &readers[1], touch);
+    struct vmti_difference found;
+    error = vmti_difference_find(&readers[0], &readers[1], &found);
+    *touch = found.touch;
     bool first = readers[0].error || readers[0].reason[0];
+    if (!error && !found.touch && !(readers[0].complete && readers[1].complete))
+        error = -EIO; /* the same as far as they go */
     if (error) {
         vmti_trace_read_close(&readers[first]);
         return vmti_report_fail(reports[!first], __func__, error, &readers[!first]);
