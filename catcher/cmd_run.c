@@ -40,6 +40,11 @@ static const char HELP[] =
     "    PROGRAM must be a dynamically linked 64-bit program for this processor, or a script whose interpreter is\n"
     "    one, without set-user-ID, set-group-ID or file capabilities.\n"
     "\n"
+    "    Where stderr is a terminal, a run of more than two seconds shows how far it has come: touches, footprint and rate,\n"
+    "    as far as the trace's file has them. The text stands at the right end of the row that PROGRAM prints in, the\n"
+    "    cursor is left where it is, and the text is erased before the counts. There is none while PROGRAM has the\n"
+    "    terminal for itself (an editor, say).\n"
+    "\n"
     "OPTIONS\n"
     "    -n, --window=PAGES    pages kept open, from 8 to what vm.max_map_count allows; default 64. A small window\n"
     "                          sees more and costs more\n"
@@ -57,11 +62,11 @@ static const char HELP[] =
     "        --writes          tell pages written from pages read, at one more fault for each page written\n"
     "        --content         the same, and tell which of the pages written hold at the end what they held before; a copy\n"
     "                          and a hash of each page more, at its first write and at the end\n"
-    "        --live            tell how many bytes of the pages touched were in live heap blocks, at most at once; malloc and\n"
-    "                          free take longer\n"
+    "        --live            tell how many bytes of the pages touched were in live heap blocks, at most at once; malloc\n"
+    "                          and free take longer\n"
     "        --stacks          keep the call stacks of allocations in the trace, at most 32 calls of each; needs glibc 2.35,\n"
     "                          and unwind tables that are right\n"
-    "    -q, --quiet           print no counts; errors are still printed\n"
+    "    -q, --quiet           print no counts and no progress; errors are still printed\n"
     "    -h, --help            print this\n"
     "\n"
     "FOLLOWING\n"
@@ -569,6 +574,8 @@ static int run_program(const struct run *run, char **env, pid_t *pid, int *statu
     close(failure[0]);
     /* The child stays a zombie until no handler can send a signal to its number any more. */
     siginfo_t info;
+    if (!run->quiet && n == 0)
+        vmti_cmd_wait_with_progress(child, run->trace, run->started_ns);
     while (waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR)
         ;
     give_signals_back(&before);

@@ -95,7 +95,8 @@ struct vmti_trace_block_header {
     uint32_t type;
     uint32_t records;
     uint64_t first_touch; /* number of touches before this block */
-    uint64_t footprint;   /* distinct pages of these: headers alone tell how far a program has come */
+    uint64_t touches;     /* in this block */
+    uint64_t footprint;   /* distinct pages touched up to its end: headers alone tell how far a program has come */
     uint64_t time;        /* in time units: base of the block's time deltas */
     uint64_t checksum;
 };
@@ -144,7 +145,7 @@ struct vmti_trace_trailer {
 #define VMTI_TRACE_NO_LIVE_BYTES UINT64_MAX
 
 _Static_assert(sizeof(struct vmti_trace_header) == 56, "part of the format");
-_Static_assert(sizeof(struct vmti_trace_block_header) == 48, "part of the format");
+_Static_assert(sizeof(struct vmti_trace_block_header) == 56, "part of the format");
 _Static_assert(sizeof(struct vmti_trace_trailer) == 184, "part of the format");
 
 #endif

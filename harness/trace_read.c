@@ -216,7 +216,7 @@ void vmti_trace_read_rewind(struct vmti_trace_reader *reader)
     reader->at = reader->limit = NULL;
     reader->block_records = 0;
     reader->last_time = 0;
-    reader->block_touches = reader->block_footprint = 0;
+    reader->touches_due = reader->footprint = 0;
 }
 
 void vmti_trace_read_close(struct vmti_trace_reader *reader)
@@ -381,12 +381,12 @@ static bool load_block(struct vmti_trace_reader *reader)
         return stop_damaged(reader, "a wrong checksum");
     /* At most one page more for each touch. */
     bool goes_on = header.first_touch == reader->touches && header.time >= reader->last_time &&
-                   header.footprint >= reader->block_footprint &&
-                   header.footprint - reader->block_footprint <= header.first_touch - reader->block_touches;
+                   header.touches <= header.records && header.footprint >= reader->footprint &&
+                   header.footprint - reader->footprint <= header.touches;
     if (!goes_on)
         return stop_damaged(reader, "no continuation of what is before it");
-    reader->block_touches = header.first_touch;
-    reader->block_footprint = header.footprint;
+    reader->touches_due = header.first_touch + header.touches;
+    reader->footprint = header.footprint;
     if (header.type == VMTI_BLOCK_TRAILER)
         return take_trailer(reader, &header, data + BLOCK_HEADER);
     if (header.type != VMTI_BLOCK_DATA)
@@ -603,6 +603,8 @@ bool vmti_trace_read_next(struct vmti_trace_reader *reader, struct vmti_event *e
         }
         if (reader->in_block && reader->block_records)
             return stop_damaged(reader, "fewer records than it says");
+        if (reader->in_block && reader->touches != reader->touches_due)
+            return stop_damaged(reader, "another number of touches than it says");
         reader->in_block = false;
         if (!load_block(reader))
             return false;

@@ -66,7 +66,7 @@ struct vmti_trace_reader {
     bool in_block;
     uint64_t last_page, last_time;
     uint64_t frames[VMTI_TRACE_STACK_MAX]; /* of the STACK that was read last */
-    uint64_t block_touches, block_footprint; /* before this block, as its header says */
+    uint64_t touches_due, footprint;         /* at the end of this block, as its header says */
     uint32_t last_thread, last_flags;
 };
 

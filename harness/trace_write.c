@@ -76,7 +76,7 @@ static struct vmti_trace_block *new_block(struct vmti_trace *trace)
     block->records = 0;
     block->first_touch = 0;
     block->touches = 0;
-    block->footprint = trace->footprint;
+    block->footprint = 0;
     block->time = trace->last_time;
     return block;
 }
@@ -84,12 +84,14 @@ static struct vmti_trace_block *new_block(struct vmti_trace *trace)
 /* Gives the block its header and puts it at the end of the chain. */
 static void chain(struct vmti_trace *trace, struct vmti_trace_block *block, uint32_t type)
 {
+    block->footprint = trace->footprint;
     struct vmti_trace_block_header header = {
         .magic = VMTI_TRACE_BLOCK_MAGIC,
         .payload_bytes = block->bytes - HEADER,
         .type = type,
         .records = block->records,
         .first_touch = block->first_touch,
+        .touches = block->touches,
         .footprint = block->footprint,
         .time = block->time,
         .checksum = 0,
@@ -103,7 +105,6 @@ static void chain(struct vmti_trace *trace, struct vmti_trace_block *block, uint
     else
         trace->first_full = block;
     trace->last_full = block;
-    block->footprint_after = trace->footprint;
     trace->bytes += block->bytes;
 }
 
@@ -177,8 +178,8 @@ static void write_block(struct vmti_trace *trace, const struct vmti_trace_block 
     trace->last_written = block->bytes;
     trace->written_touches += block->touches;
     trace->last_touches = block->touches;
-    trace->written_footprint = block->footprint_after;
-    trace->last_footprint = block->footprint;
+    trace->last_footprint = trace->written_footprint;
+    trace->written_footprint = block->footprint;
 }
 
 void vmti_trace_flush(struct vmti_region *r)

@@ -55,8 +55,7 @@ struct vmti_trace_block {
     uint32_t records;
     uint64_t first_touch; /* touches of the trace before this block */
     uint64_t touches;     /* in this block */
-    uint64_t footprint;   /* of the trace before this block, ... */
-    uint64_t footprint_after; /* ... and, once it is full, with it */
+    uint64_t footprint;   /* of the trace, once it is full */
     uint64_t time;        /* base of the block's time deltas */
     _Alignas(8) unsigned char data[];
 };

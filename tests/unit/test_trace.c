@@ -422,41 +422,42 @@ static void test_written_blocks_are_used_again(void **state)
     release(&w);
 }
 
-/* The headers of the blocks alone say how far the program had come when each was begun. */
+/* The headers of the blocks alone say how far the program had come when each was full. */
 static void test_headers_tell_touches_and_footprint(void **state)
 {
     (void)state;
     struct writer w;
-    uint64_t footprints[16], blocks = 0, before[16];
+    enum { BLOCKS = 8 };
+    uint64_t touches[BLOCKS + 1], footprints[BLOCKS + 1], blocks = 0;
     start_in_file(&w);
-    w.region.track_content = true;
-    while (blocks < 8) {
+    while (blocks < BLOCKS) {
         const struct vmti_trace_block *current = w.region.trace.current;
-        uint64_t touches = w.trailer.touches, pages = w.region.counts.footprint;
-        if (touches % 3 == 0)
+        touches[blocks] = w.trailer.touches;
+        footprints[blocks] = w.region.counts.footprint;
+        if (w.trailer.touches % 3 == 0)
             w.region.counts.footprint++; /* as window.c does before it tells the touch */
-        touch(&w, 7 * (touches / 3), 0, 0, 100000 * touches);
-        if (w.region.trace.current != current) {
-            before[blocks] = touches;
-            footprints[blocks++] = pages;
-        }
+        touch(&w, 7 * (w.trailer.touches / 3), 0, 0, 100000 * w.trailer.touches);
+        blocks += w.region.trace.current != current;
     }
-    w.trailer.footprint = w.region.counts.footprint;
+    touches[BLOCKS] = w.trailer.touches;
+    footprints[BLOCKS] = w.trailer.footprint = w.region.counts.footprint;
     finish(&w);
     struct vmti_trace_reader reader;
     struct vmti_trace_summary summary;
     open_reader(&w, &reader);
     assert_int_equal(vmti_trace_summarize(&reader, &summary), 0);
     assert_string_equal(summary.reason, "");
-    uint64_t at = reader.header.header_bytes;
-    for (uint64_t i = 0; i < blocks + 2; i++) {
+    uint64_t at = reader.header.header_bytes, before = 0;
+    for (uint64_t i = 0; i <= BLOCKS + 1; i++) {
         struct vmti_trace_block_header header;
+        bool last = i == BLOCKS + 1;
         assert_int_equal(pread(w.fd, &header, sizeof header, (off_t)at), sizeof header);
         at += sizeof header + header.payload_bytes;
-        bool last = i == blocks + 1;
         assert_int_equal(header.type, last ? VMTI_BLOCK_TRAILER : VMTI_BLOCK_DATA);
-        assert_int_equal(header.first_touch, last ? summary.touches : i ? before[i - 1] : 0);
-        assert_int_equal(header.footprint, last ? summary.footprint : i ? footprints[i - 1] : 0);
+        assert_int_equal(header.first_touch, before);
+        assert_int_equal(header.first_touch + header.touches, last ? summary.touches : touches[i]);
+        assert_int_equal(header.footprint, last ? summary.footprint : footprints[i]);
+        before += header.touches;
     }
     vmti_trace_summary_free(&summary);
     vmti_trace_read_close(&reader);
@@ -1050,7 +1051,7 @@ static void assert_refused(int fd, const void *record, size_t bytes, const char 
     assert_true(bytes <= sizeof payload - 3);
     memcpy(payload + 3, record, bytes);
     struct vmti_trace_block_header block = {
-        .magic = VMTI_TRACE_BLOCK_MAGIC, .payload_bytes = (uint32_t)(3 + bytes), .records = 2};
+        .magic = VMTI_TRACE_BLOCK_MAGIC, .payload_bytes = (uint32_t)(3 + bytes), .records = 2, .touches = 1};
     struct bytes file = forge(&block, payload, 3 + bytes);
     struct counts counts = read_bytes(fd, file.data, file.size);
     assert_true(counts.opened);
@@ -1142,7 +1143,7 @@ static void test_forged_block_headers_are_refused(void **state)
     const struct vmti_trace_block_header good = {.magic = VMTI_TRACE_BLOCK_MAGIC,
                                                  .payload_bytes = sizeof payload,
                                                  .type = VMTI_BLOCK_TRAILER};
-    struct vmti_trace_block_header forged[10];
+    struct vmti_trace_block_header forged[11];
     for (size_t i = 0; i < sizeof forged / sizeof *forged; i++)
         forged[i] = good;
     forged[0].magic++;
@@ -1155,6 +1156,7 @@ static void test_forged_block_headers_are_refused(void **state)
     forged[7].first_touch = UINT64_MAX;
     forged[8].type = VMTI_BLOCK_DATA; /* its zeros are not 0 records */
     forged[9].footprint = 1; /* of no touches */
+    forged[10].touches = 1; /* in no records */
     int fd = new_file();
     struct bytes file = forge(&good, payload, sizeof payload);
     assert_true(read_bytes(fd, file.data, file.size).complete); /* else the others would say nothing */
