@@ -65,7 +65,7 @@ static const char HELP[] =
     "        --live            tell how many bytes of the pages touched were in live heap blocks, at most at once; malloc\n"
     "                          and free take longer\n"
     "        --stacks          keep the call stacks of allocations in the trace, at most 32 calls of each; needs glibc 2.35,\n"
-    "                          and unwind tables that are right\n"
+    "                          unwind tables that are right, and --output\n"
     "    -q, --quiet           print no counts and no progress; errors are still printed\n"
     "    -h, --help            print this\n"
     "\n"
@@ -623,6 +623,22 @@ static void print_outliving(const struct vmti_trace_trailer *trailer)
     }
 }
 
+/* What was measured for --content and --live. */
+static void print_on_request(const struct vmti_trace_reader *reader, const struct vmti_trace_summary *s)
+{
+    if (reader->header.flags & VMTI_TRACE_HAS_CONTENT)
+        fprintf(stderr, "vmtrace: %" PRIu64 " of %" PRIu64 " pages written hold what they held before\n",
+                s->trailer.pages_unchanged, s->pages_written);
+    if (!(reader->header.flags & VMTI_TRACE_HAS_LIVE))
+        return;
+    if (s->trailer.live_bytes == VMTI_TRACE_NO_LIVE_BYTES)
+        fprintf(stderr, "vmtrace: live heap bytes were not counted: the allocator's operators new do not call malloc, or there was "
+                        "no memory\n");
+    else
+        fprintf(stderr, "vmtrace: live heap bytes %" PRIu64 " of %" PRIu64 " that these pages hold\n", s->trailer.live_bytes,
+                s->footprint * reader->header.page_size);
+}
+
 static void print_summary(const struct run *run, const struct vmti_trace_reader *reader,
                           const struct vmti_trace_summary *s)
 {
@@ -631,6 +647,8 @@ static void print_summary(const struct run *run, const struct vmti_trace_reader 
     fprintf(stderr, "vmtrace: footprint %" PRIu64 " pages (%" PRIu64 " KiB); window %" PRIu64 " pages, scope %s\n",
             s->footprint, s->footprint * (reader->header.page_size / 1024), reader->header.window,
             vmti_scope_name((vmt_scope)reader->header.scope));
+    if (s->has_trailer)
+        print_on_request(reader, s);
     if (s->has_trailer)
         fprintf(stderr, "vmtrace: %" PRIu64 " system calls halted, %" PRIu64 " walked\n", s->trailer.syscalls,
                 s->trailer.syscalls_walked);
@@ -762,6 +780,10 @@ int vmti_cmd_run(int argc, char **argv)
     }
     if (run.follow && !run.config.trace_path) {
         vmti_cmd_error("option --follow needs --output=FILE: each further process writes a trace of its own, FILE.PID");
+        return VMTI_EXIT_RUN_FAILED;
+    }
+    if (run.config.stacks && !run.config.trace_path) {
+        vmti_cmd_error("option --stacks needs --output=FILE: the stacks are in the trace alone");
         return VMTI_EXIT_RUN_FAILED;
     }
     if (optind == argc) {

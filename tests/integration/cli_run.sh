@@ -194,7 +194,16 @@ run env VMT_LIVE=1 "$vmtrace" run -q -o trace -- "$python" -S -c 'import os; pri
 echo 1 | cmp -s - out || fail "$what: the environment is not as it was"
 json trace "r['live_bytes'] > 0"
 
+what='the summary of --content and --live'
+run "$vmtrace" run --content --live -- "$programs/allocations"
+status 0
+grep -q '^vmtrace: [0-9]* of [0-9]* pages written hold what they held before$' err || fail "$what: $(cat err)"
+grep -q '^vmtrace: live heap bytes [0-9]* of [0-9]* that these pages hold$' err || fail "$what: $(cat err)"
+
 what='--stacks'
+run "$vmtrace" run --stacks -- true
+status 125
+says '--output'
 echo "['VMT_ENGINE']" >expected
 plain='import os; print([v for v in os.environ if v.startswith("VMT_") or v == "LD_PRELOAD"])'
 run "$vmtrace" run -q --stacks -o trace -- "$python" -S -c "$plain"

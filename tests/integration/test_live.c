@@ -85,28 +85,35 @@ static vmt_config config_with_live(vmt_scope scope)
 
 enum { BLOCKS = 200, HALF_PAGE = 2048 - 8 }; /* what malloc gives fully: 8 bytes of its own for each block */
 
-static void every_other_block_of_half_a_page_is_free(void **state)
+/* 100 pages of such blocks, of which every other one is given back; then all that are left are used in a region. */
+static vmt_report *use_every_other_block(char *blocks[BLOCKS], void *(*allocate)(size_t), void (*release)(void *))
 {
-    (void)state;
-    char *blocks[BLOCKS];
-    blocks[0] = malloc(HALF_PAGE);
+    release(allocate(1)); /* an operator is looked up at its first call, which allocates */
+    blocks[0] = allocate(HALF_PAGE);
     model_start(blocks[0]);
     model_came(blocks[0]);
     for (int i = 1; i < BLOCKS; i++)
-        blocks[i] = model_came(malloc(HALF_PAGE));
+        blocks[i] = model_came(allocate(HALF_PAGE));
     for (int i = 0; i < BLOCKS; i += 2) {
         model_change(blocks[i], false);
-        free(blocks[i]);
+        release(blocks[i]);
     }
     model_begin();
     vmt_config config = config_with_live(VMT_SCOPE_HEAP);
     begin(&config);
     for (int i = 1; i < BLOCKS; i += 2)
         memset(blocks[i], 1, HALF_PAGE);
-    vmt_report *report = end();
+    return end();
+}
+
+static void every_other_block_of_half_a_page_is_free(void **state)
+{
+    (void)state;
+    char *blocks[BLOCKS];
+    vmt_report *report = use_every_other_block(blocks, malloc, free);
     uintptr_t first = ((uintptr_t)blocks[1] / PAGE + 1) * PAGE, last = (uintptr_t)blocks[BLOCKS - 1] / PAGE * PAGE;
     uint64_t pages = expect_model(report, first, last), bytes;
-    assert_true(pages >= BLOCKS / 2 - 2); /* 100 pages, a half of each */
+    assert_true(pages >= BLOCKS / 2 - 2);
     assert_int_equal(vmt_report_live_bytes(report, &bytes), 0);
     assert_true(bytes <= vmt_report_footprint(report) * PAGE * 52 / 100);
     vmt_report_free(report);
@@ -262,22 +269,7 @@ static void operators_count_once(void **state)
     *(void **)&delete = dlsym(library, "_ZdlPv");
     assert_non_null(*(void **)&delete);
     char *blocks[BLOCKS];
-    free(_Znwm(1)); /* looks the library's up, which allocates */
-    blocks[0] = _Znwm(HALF_PAGE);
-    model_start(blocks[0]);
-    model_came(blocks[0]);
-    for (int i = 1; i < BLOCKS; i++)
-        blocks[i] = model_came(_Znwm(HALF_PAGE));
-    for (int i = 0; i < BLOCKS; i += 2) {
-        model_change(blocks[i], false);
-        delete(blocks[i]);
-    }
-    model_begin();
-    vmt_config config = config_with_live(VMT_SCOPE_HEAP);
-    begin(&config);
-    for (int i = 1; i < BLOCKS; i += 2)
-        memset(blocks[i], 1, HALF_PAGE);
-    vmt_report *report = end();
+    vmt_report *report = use_every_other_block(blocks, _Znwm, delete);
     uint64_t alike = 0; /* few pages have blocks of libstdc++'s or the loader's too */
     for (uint64_t i = 0; i < vmt_report_footprint(report); i++) {
         vmt_page_info info;

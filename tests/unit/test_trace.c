@@ -1044,6 +1044,8 @@ static struct bytes forge(const struct vmti_trace_block_header *block, const voi
     return file;
 }
 
+static uint64_t forged_touches = 1; /* that the next block says to have */
+
 /* What the reader says of a file with one data block that holds a good touch and then these bytes. */
 static void assert_refused(int fd, const void *record, size_t bytes, const char *what)
 {
@@ -1051,7 +1053,8 @@ static void assert_refused(int fd, const void *record, size_t bytes, const char 
     assert_true(bytes <= sizeof payload - 3);
     memcpy(payload + 3, record, bytes);
     struct vmti_trace_block_header block = {
-        .magic = VMTI_TRACE_BLOCK_MAGIC, .payload_bytes = (uint32_t)(3 + bytes), .records = 2, .touches = 1};
+        .magic = VMTI_TRACE_BLOCK_MAGIC, .payload_bytes = (uint32_t)(3 + bytes), .records = 2,
+        .touches = forged_touches};
     struct bytes file = forge(&block, payload, 3 + bytes);
     struct counts counts = read_bytes(fd, file.data, file.size);
     assert_true(counts.opened);
@@ -1112,6 +1115,10 @@ static void test_forged_records_are_refused(void **state)
 #undef REFUSED
     assert_refused(fd, "\x04\x00\x01\x04\x01\x02", 6, "more records"); /* two THREADs, where there is one record */
     assert_refused(fd, "", 0, "fewer records");
+    assert_refused(fd, "\x04\x00\x01", 3, "has no end"); /* good, or the next would say nothing */
+    forged_touches = 2;
+    assert_refused(fd, "\x04\x00\x01", 3, "another number of touches");
+    forged_touches = 1;
     close(fd);
 }
 
