@@ -74,6 +74,18 @@ extern "C" {
 #define vmt_assert_each(fn, arg, calls, n, config)                                                                     \
     VMT_CMOCKA_ASSERT_(vmt_check_each((fn), (arg), (calls), (n), (config), &vmt_verdict_))
 
+/* The baseline of this name (vmt_check_baseline() in vmt.h): fails if it is broken, or there is none, or it could not be
+ * measured. What is better than it, what it does not name, and what was recorded is printed, and passes. */
+#define vmt_assert_baseline(report, name)                                                                              \
+    do {                                                                                                               \
+        vmt_verdict vmt_verdict_;                                                                                      \
+        bool vmt_holds_ = vmt_check_baseline((report), (name), &vmt_verdict_);                                         \
+        if (!vmt_holds_ || vmt_verdict_.outcome == VMT_BETTER || strchr(vmt_verdict_.text, '\n'))                      \
+            vmt_cmocka_print_(&vmt_verdict_);                                                                          \
+        if (!vmt_holds_)                                                                                               \
+            fail();                                                                                                    \
+    } while (0)
+
 /*
  * A teardown for cmocka_unit_test_setup_teardown() and cmocka_unit_test_teardown(): ends a region that a failed
  * assertion left open by jumping out of it, and drops its result. Call it from a teardown of your own if there is one.

@@ -415,6 +415,42 @@ VMT_API void vmt_measurement_free(vmt_measurement *measurement);
 VMT_API bool vmt_check_each(void (*fn)(void *arg), void *arg, uint64_t calls, uint64_t budget, const vmt_config *config,
                             vmt_verdict *verdict);
 
+/* ------------------------------------------------------------------------------------------------- baselines */
+
+/*
+ * A baseline is a text file that lives with the tests and says what a region came to: footprint, touches, working
+ * sets, pages by label and by phase. `name` is its path in the folder, without ".vmtb": letters, digits, '.', '_', '-'
+ * and, for folders in it, '/'. The folder is that of the environment's VMT_BASELINE_DIR; else of the macro of that name,
+ * a string, where this header is included (vmt_baselines() in CMake defines it); else ./baselines.
+ *
+ * The file has a section for each allocator, window, scope and so on; a run is compared with its own. A metric holds if
+ * it differs from the file's value by at most its tolerance: the larger of +-N and +-P %, rounded down. The outcomes:
+ *
+ *   VMT_HELD          all are within it. Metrics of the run that the file does not name are not compared; the text names
+ *                     them
+ *   VMT_BETTER        none is above, and one is below: holds, and the text says how to tighten
+ *   VMT_BROKEN        one is above, or the fingerprint (compared only where the file has a line for it) is another
+ *   VMT_NO_BASELINE   there is no file, no section, or a ? in place of a value; the text says what to type to record it
+ *   VMT_NOT_MEASURED  the file is damaged (the text names the line), or names what this run does not have, or the trace
+ *                     cannot be read
+ *
+ * The first that applies of broken, not measured, no baseline, better. verdict->actual is the worst metric's value, or
+ * the footprint, and verdict->budget the most that it may be.
+ *
+ * With VMT_UPDATE_BASELINES=1 in the environment the values of the run's section that are out of their tolerance or
+ * missing are written, and nothing else is changed: VMT_HELD. Processes that record at the same time wait for one
+ * another. Where CI is set, and not to "", "false" or "0", nothing is written, and the check says so and fails.
+ * Thread-safe. Not async-signal-safe.
+ */
+VMT_API bool vmt_check_baseline(const vmt_report *report, const char *name, vmt_verdict *verdict);
+
+/* The same with the folder for where the environment names none; NULL or "": ./baselines. */
+VMT_API bool vmt_check_baseline_in(const vmt_report *report, const char *folder, const char *name, vmt_verdict *verdict);
+
+#ifdef VMT_BASELINE_DIR
+#define vmt_check_baseline(report, name, verdict) vmt_check_baseline_in((report), VMT_BASELINE_DIR, (name), (verdict))
+#endif
+
 #ifdef __cplusplus
 }
 #endif
