@@ -20,6 +20,7 @@ static const char HELP[] =
     "    vmtrace run [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
     "    vmtrace report [--json] FILE\n"
     "    vmtrace dump [--format=text|hex] FILE\n"
+    "    vmtrace check [OPTION]... FILE\n"
     "    vmtrace syscalls\n"
     "    vmtrace --help | --version | COMMAND --help\n"
     "\n"
@@ -32,6 +33,7 @@ static const char HELP[] =
     "    run        run a program from its start to its end under the tracer; sum up on stderr, or keep the trace\n"
     "    report     print the counts of a trace: touches, footprint, threads, system calls, largest allocations\n"
     "    dump       print each touch of a trace, one a line\n"
+    "    check      compare a trace with budgets, and with a baseline file\n"
     "    syscalls   print what is known about each system call's pointers\n"
     "\n"
     "OPTIONS\n"
@@ -40,7 +42,7 @@ static const char HELP[] =
     "\n"
     "EXIT STATUS\n"
     "    0 success; 1 a trace cannot be read or the output not be written; 2 unknown command, option or value.\n"
-    "    Of run: that of the program, or 125, 126 or 127 (vmtrace run --help).\n"
+    "    Of run: that of the program, or 125, 126 or 127 (vmtrace run --help). Of check: vmtrace check --help.\n"
     "\n"
     "EXAMPLES\n"
     "    vmtrace run -n 64 -o sort.vmt sort words.txt\n"
@@ -152,6 +154,7 @@ static const struct command {
     {"run", vmti_cmd_run, false},
     {"report", vmti_cmd_report, true},
     {"dump", vmti_cmd_dump, true},
+    {"check", vmti_cmd_check, true},
     {"syscalls", cmd_syscalls, true},
 };
 
@@ -176,7 +179,7 @@ int main(int argc, char **argv)
                 signal(SIGPIPE, SIG_IGN);
             return commands[i].run(argc - 1, argv + 1);
         }
-    vmti_cmd_error("unknown %s \"%s\": allowed are run, report, dump, syscalls, --help and --version",
+    vmti_cmd_error("unknown %s \"%s\": allowed are run, report, dump, check, syscalls, --help and --version",
                    argv[1][0] == '-' ? "option" : "command", argv[1]);
     return VMTI_EXIT_USAGE;
 }

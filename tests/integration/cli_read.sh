@@ -220,10 +220,10 @@ what='--help'
 run "$vmtrace" --help
 status 0
 silent
-for command in run report dump syscalls; do
+for command in run report dump check syscalls; do
     grep -q "^    $command " out || fail "$what: no $command"
 done
-for command in run report dump syscalls; do
+for command in run report dump check syscalls; do
     what="$command --help"
     run "$vmtrace" $command --help
     status 0
