@@ -571,6 +571,14 @@ static void add_recorded(vmt_verdict *v, const struct comparison *c)
         add_line(v, "  ... and %zu more", shown - FINDINGS_SHOWN);
 }
 
+static bool not_written(vmt_verdict *v, const struct vmti_baseline_request *request, int error)
+{
+    bool denied = error == -EACCES || error == -EPERM || error == -EROFS;
+    return vmti_baseline_not_measured(v, request->name, "%s cannot be written: %s; nothing was recorded%s", request->path,
+                                      error == -EFBIG ? "it would become too large" : strerror(-error),
+                                      denied ? "; make it and its folder writable, or name another folder" : "");
+}
+
 static bool record(struct comparison *c, const struct vmti_baseline_lock *lock, vmt_verdict *v)
 {
     struct vmti_baseline_change *changes = calloc(c->count + 1, sizeof *changes);
@@ -587,9 +595,7 @@ static bool record(struct comparison *c, const struct vmti_baseline_lock *lock, 
     }
     free(changes);
     if (error)
-        return vmti_baseline_not_measured(v, c->request->name, "%s cannot be written: %s; nothing was recorded",
-                                          c->request->path,
-                                          error == -EFBIG ? "it would become too large" : strerror(-error));
+        return not_written(v, c->request, error);
     *v = (vmt_verdict){.outcome = c->in_state[NOT_THERE] ? VMT_NOT_MEASURED : VMT_HELD};
     set_figures(v, c);
     if (c->in_state[NOT_THERE]) {
@@ -619,10 +625,7 @@ static bool update(struct comparison *c, struct vmti_metrics *metrics, vmt_verdi
                                           "machine of yours and commit it, or unset CI");
     int error = vmti_baseline_lock(&lock, request->path);
     if (error)
-        return vmti_baseline_not_measured(v, request->name,
-                                          "%s cannot be written: its folder cannot be made or locked: %s; nothing "
-                                          "was recorded",
-                                          request->path, strerror(-error));
+        return not_written(v, request, error);
     bool held = false;
     error = load(c, lock.path, v);
     if (!error)

@@ -32,18 +32,23 @@ static bool is_name(const char *name)
     return name[bytes - 1] != '/';
 }
 
-/* The command that ran the test, as it would record: with the folder that the environment named, too. "" if it is too
- * long. */
-static void write_command(const struct vmti_trace_reader *reader, const char *folder,
-                          char command[static COMMAND_BYTES])
+/* The command that ran the test, as it would record: with what the environment says of the folder, and of what changes the
+ * key. "" if it is too long. */
+static void write_command(const struct vmti_trace_reader *reader, char command[static COMMAND_BYTES])
 {
-    char variable[PATH_MAX + 32];
-    snprintf(variable, sizeof variable, "VMT_BASELINE_DIR=%s", folder ? folder : "");
+    static const char *const variables[] = {"VMT_BASELINE_DIR", "VMT_SIZE",   "VMT_SCOPE",   "VMT_EVICT",
+                                            "VMT_THREADS",      "VMT_WRITES", "LD_PRELOAD"};
     *command = '\0';
     bool ok = vmti_command_add(command, COMMAND_BYTES, "VMT_UPDATE_BASELINES=1");
-    ok = ok && (!folder || vmti_command_add(command, COMMAND_BYTES, variable));
-    for (const char *at = reader->command, *end = at + reader->header.command_bytes; ok && at < end;
-         at += strlen(at) + 1)
+    for (size_t i = 0; ok && i < sizeof variables / sizeof *variables; i++) {
+        const char *value = secure_getenv(variables[i]);
+        char word[COMMAND_BYTES];
+        if (value && *value)
+            ok = snprintf(word, sizeof word, "%s=%s", variables[i], value) < COMMAND_BYTES &&
+                 vmti_command_add(command, COMMAND_BYTES, word);
+    }
+    const char *at = reader->command, *end = at + reader->header.command_bytes;
+    for (; ok && at < end; at += strlen(at) + 1)
         ok = vmti_command_add(command, COMMAND_BYTES, at);
     if (!ok)
         *command = '\0';
@@ -64,8 +69,7 @@ static bool has_label(const void *report, const char *label)
     return vmt_report_has_label(report, label);
 }
 
-static bool check(const vmt_report *report, const char *folder, const char *environment, const char *name, bool update,
-                  vmt_verdict *verdict)
+static bool check(const vmt_report *report, const char *folder, const char *name, bool update, vmt_verdict *verdict)
 {
     char path[PATH_MAX + NAME_MAX_BYTES + 16], allocator[VMTI_ALLOCATOR_BYTES], command[COMMAND_BYTES];
     struct vmti_trace_reader reader;
@@ -82,7 +86,7 @@ static bool check(const vmt_report *report, const char *folder, const char *envi
                                           vmt_report_trace_path(report) ? " " : "",
                                           vmt_report_trace_path(report) ? vmt_report_trace_path(report) : "", why);
     } else {
-        write_command(&reader, environment, command);
+        write_command(&reader, command);
         struct vmti_baseline_request request = {
             .name = name,
             .path = path,
@@ -114,12 +118,14 @@ bool vmt_check_baseline_in(const vmt_report *report, const char *folder, const c
     if (update && *update && strcmp(update, "0") != 0 && strcmp(update, "1") != 0)
         return vmti_baseline_not_measured(verdict, name, "VMT_UPDATE_BASELINES is \"%.40s\": allowed are 0 and 1",
                                           update);
-    environment = environment && *environment ? environment : NULL;
-    folder = environment ? environment : folder && *folder ? folder : "baselines";
+    if (environment && *environment)
+        folder = environment;
+    else if (!folder || !*folder)
+        folder = "baselines";
     if (strlen(folder) >= PATH_MAX)
         return vmti_baseline_not_measured(verdict, name, "the folder's name has %zu bytes; a path has at most %d",
                                           strlen(folder), PATH_MAX - 1);
-    return check(report, folder, environment, name, update && strcmp(update, "1") == 0, verdict);
+    return check(report, folder, name, update && strcmp(update, "1") == 0, verdict);
 }
 
 /* Not by the macro: for callers that load the library. */
