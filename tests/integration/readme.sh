@@ -54,11 +54,27 @@ grep -q 'vmtrace run' "$folder/commands" || fail "the README shows no vmtrace ru
 PATH=$build/bin:$PATH sh -eu "$folder/commands" >"$folder/out" || fail "a command of the README failed"
 [ "$("$build/bin/vmtrace" dump --format=hex "$folder/sqlite3.vmt" | wc -l)" -gt 100 ] || fail "the trace is empty"
 
+# Baselines: the file is the one that the example has, and what is recorded is recorded elsewhere.
+block text '## Baselines' >"$folder/readme.vmtb"
+diff -u "$source/examples/baseline/baselines/lookups.vmtb" "$folder/readme.vmtb" ||
+    fail "the README's baseline is not that of examples/baseline"
+mkdir "$folder/baselines"
+cp "$folder/readme.vmtb" "$folder/baselines/lookups.vmtb"
+block sh '## Baselines' | sed "s,build/,$build/," >"$folder/commands"
+grep -q 'VMT_UPDATE_BASELINES=1' "$folder/commands" || fail "the README shows no recording"
+env -u CI VMT_BASELINE_DIR="$folder/baselines" sh -eu "$folder/commands" >"$folder/out" 2>&1 ||
+    fail "a command of the README failed: $(cat "$folder/out")"
+diff -u "$folder/readme.vmtb" "$folder/baselines/lookups.vmtb" || fail "the example's figures are others here"
+block sh 'The same for whole programs, and budgets' | sed "s,sqlite3\.vmt,$folder/&,g" >"$folder/commands"
+grep -q 'vmtrace check' "$folder/commands" || fail "the README shows no vmtrace check"
+PATH=$build/bin:$PATH env -u CI sh -eu "$folder/commands" >"$folder/out" || fail "a command failed: $(cat "$folder/out")"
+
 block sh '## Two engines' >"$folder/commands"
 grep -q 'engine=dispatch' "$folder/commands" || fail "the README shows no dispatch engine"
 PATH=$build/bin:$PATH sh -eu "$folder/commands" >"$folder/out" || fail "a command of the README failed"
 
-# Every option is one that the library reads.
-for variable in $(grep -o '`VMT_[A-Z]*`' README.md | tr -d '`' | sort -u); do
-    grep -q "\"$variable\"" harness/*.c || fail "README names $variable, which nothing reads"
+# Every option is one that the library or the command reads. (Outcomes have such names too, and are of the header.)
+for variable in $(grep -o '`VMT_[A-Z_]*`' README.md | tr -d '`' | sort -u); do
+    grep -q "\"$variable\"" harness/*.c catcher/*.c || grep -q "^    $variable = [0-9]" include/vmt/vmt.h ||
+        fail "README names $variable, which nothing reads"
 done
