@@ -579,7 +579,7 @@ static bool not_written(vmt_verdict *v, const struct vmti_baseline_request *requ
                                       denied ? "; make it and its folder writable, or name another folder" : "");
 }
 
-static bool record(struct comparison *c, const struct vmti_baseline_lock *lock, vmt_verdict *v)
+static bool record(struct comparison *c, struct vmti_baseline_lock *lock, vmt_verdict *v)
 {
     struct vmti_baseline_change *changes = calloc(c->count + 1, sizeof *changes);
     if (!changes)
@@ -615,25 +615,42 @@ static bool record(struct comparison *c, const struct vmti_baseline_lock *lock, 
     return v->outcome == VMT_HELD;
 }
 
+static void forget(struct comparison *c)
+{
+    free(c->findings);
+    vmti_baseline_free(&c->baseline);
+    free(c->bytes);
+    *c = (struct comparison){.request = c->request, .metrics = c->metrics};
+}
+
+/* 0, or the verdict is filled. */
+static int load_and_compare(struct comparison *c, struct vmti_metrics *metrics, const char *path, vmt_verdict *v)
+{
+    int error = load(c, path, v);
+    if (!error)
+        error = compare(c, metrics);
+    if (error == -ENOMEM)
+        no_memory(v, c->request->name);
+    return error;
+}
+
 static bool update(struct comparison *c, struct vmti_metrics *metrics, vmt_verdict *v)
 {
     const struct vmti_baseline_request *request = c->request;
-    struct vmti_baseline_lock lock;
+    struct vmti_baseline_lock lock = {.fd = -1};
     if (in_ci())
         return vmti_baseline_not_measured(v, request->name,
                                           "CI is set, and in CI nothing is recorded: record the baseline on a "
                                           "machine of yours and commit it, or unset CI");
+    if (load_and_compare(c, metrics, request->path, v))
+        return false;
+    if (c->in_state[WITHIN] + c->in_state[NOT_THERE] == c->count)
+        return record(c, &lock, v); /* nothing: not even a lock is needed */
+    forget(c);
     int error = vmti_baseline_lock(&lock, request->path);
     if (error)
         return not_written(v, request, error);
-    bool held = false;
-    error = load(c, lock.path, v);
-    if (!error)
-        error = compare(c, metrics);
-    if (!error)
-        held = record(c, &lock, v);
-    else if (error == -ENOMEM)
-        no_memory(v, request->name);
+    bool held = !load_and_compare(c, metrics, lock.path, v) && record(c, &lock, v);
     vmti_baseline_unlock(&lock);
     return held;
 }
@@ -643,19 +660,10 @@ bool vmti_baseline_check(const struct vmti_baseline_request *request, struct vmt
 {
     struct comparison c = {.request = request, .metrics = metrics};
     bool held = false;
-    if (request->update) {
+    if (request->update)
         held = update(&c, metrics, verdict);
-    } else {
-        int error = load(&c, request->path, verdict);
-        if (!error)
-            error = compare(&c, metrics);
-        if (error == -ENOMEM)
-            no_memory(verdict, request->name);
-        else if (!error)
-            held = c.section ? tell(verdict, &c) : no_baseline(verdict, &c);
-    }
-    free(c.findings);
-    vmti_baseline_free(&c.baseline);
-    free(c.bytes);
+    else if (!load_and_compare(&c, metrics, request->path, verdict))
+        held = c.section ? tell(verdict, &c) : no_baseline(verdict, &c);
+    forget(&c);
     return held;
 }

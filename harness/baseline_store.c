@@ -14,10 +14,6 @@
 
 #include "baseline_file.h"
 
-/* What a file that is being written has after its name. Only who has the lock writes it, so what is left of a killed
- * process is written over. */
-static const char BEING_WRITTEN[] = ".new";
-
 int vmti_baseline_load(const char *path, char **bytes, size_t *length)
 {
     /* A FIFO would keep us waiting, without O_NONBLOCK. */
@@ -71,9 +67,23 @@ static int make_folders(const char *path)
     return 0;
 }
 
+/* Waits for the lock on an open file, and tells whether that still has its name: who had the lock may have renamed
+ * it. 0, or a negative errno. */
+static int lock_file(int fd, const char *path, bool *same)
+{
+    struct stat own, named;
+    while (flock(fd, LOCK_EX) < 0)
+        if (errno != EINTR)
+            return -errno;
+    if (fstat(fd, &own) < 0)
+        return -errno;
+    *same = lstat(path, &named) == 0 && own.st_dev == named.st_dev && own.st_ino == named.st_ino;
+    return 0;
+}
+
 int vmti_baseline_lock(struct vmti_baseline_lock *lock, const char *path)
 {
-    lock->folder = -1;
+    lock->fd = -1;
     int error = make_folders(path);
     if (error)
         return error;
@@ -82,22 +92,21 @@ int vmti_baseline_lock(struct vmti_baseline_lock *lock, const char *path)
             return -errno;
         strcpy(lock->path, path); /* make_folders() has looked at its length */
     }
-    char folder[PATH_MAX];
-    strcpy(folder, lock->path);
-    char *slash = strrchr(folder, '/');
-    if (slash)
-        slash[slash == folder] = '\0';
-    int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    while (flock(fd, LOCK_EX) < 0)
-        if (errno != EINTR) {
-            error = -errno;
-            close(fd);
-            return error;
+    snprintf(lock->beside, sizeof lock->beside, "%s.new", lock->path);
+    for (;;) {
+        bool same = false;
+        int fd = open(lock->beside, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+        if (fd < 0)
+            return -errno;
+        error = lock_file(fd, lock->beside, &same);
+        if (!error && same) {
+            lock->fd = fd;
+            return 0;
         }
-    lock->folder = fd;
-    return 0;
+        close(fd);
+        if (error)
+            return error;
+    }
 }
 
 static int write_all(int fd, const char *bytes, size_t length)
@@ -114,20 +123,31 @@ static int write_all(int fd, const char *bytes, size_t length)
     return 0;
 }
 
-int vmti_baseline_replace(const struct vmti_baseline_lock *lock, const char *bytes, size_t length)
+/* So that the new name survives too. Where a file system cannot do that, the rename is as safe as it gets there. */
+static void synchronise_folder(const char *path)
 {
-    char path[PATH_MAX + sizeof BEING_WRITTEN];
-    snprintf(path, sizeof path, "%s%s", lock->path, BEING_WRITTEN);
+    char folder[PATH_MAX];
+    strcpy(folder, path);
+    char *slash = strrchr(folder, '/');
+    if (slash)
+        slash[slash == folder] = '\0';
+    int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        fsync(fd);
+        close(fd);
+    }
+}
+
+int vmti_baseline_replace(struct vmti_baseline_lock *lock, const char *bytes, size_t length)
+{
     struct stat old;
+    int fd = lock->fd, error = 0;
     bool exists = stat(lock->path, &old) == 0;
     if (exists && access(lock->path, W_OK) < 0)
         return -errno; /* a rename would not ask */
-    if (unlink(path) < 0 && errno != ENOENT)
+    if (ftruncate(fd, 0) < 0) /* what a process that was killed had written */
         return -errno;
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return -errno;
-    int error = write_all(fd, bytes, length);
+    error = write_all(fd, bytes, length);
     if (!error && exists && (old.st_uid != geteuid() || old.st_gid != getegid()) &&
         fchown(fd, old.st_uid, old.st_gid) < 0)
         error = -errno;
@@ -135,21 +155,21 @@ int vmti_baseline_replace(const struct vmti_baseline_lock *lock, const char *byt
         error = -errno;
     if (!error && fsync(fd) < 0)
         error = -errno;
-    if (close(fd) < 0 && !error)
+    if (!error && rename(lock->beside, lock->path) < 0)
         error = -errno;
-    if (!error && rename(path, lock->path) < 0)
-        error = -errno;
-    if (error) {
-        unlink(path);
+    if (error)
         return error;
-    }
-    fsync(lock->folder); /* where a file system cannot, the rename is as safe as it gets there */
+    close(fd);
+    lock->fd = -1;
+    synchronise_folder(lock->path);
     return 0;
 }
 
 void vmti_baseline_unlock(struct vmti_baseline_lock *lock)
 {
-    if (lock->folder >= 0)
-        close(lock->folder);
-    lock->folder = -1;
+    if (lock->fd < 0)
+        return;
+    unlink(lock->beside); /* before another has the lock; who waits for this file looks whether it has its name */
+    close(lock->fd);
+    lock->fd = -1;
 }

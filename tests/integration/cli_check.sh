@@ -198,6 +198,8 @@ CI=false check 0 --update --baseline ci.vmtb a.vmt
 
 what='a folder that cannot be written'
 check 5 --update --baseline facts/a.vmtb a.vmt
+prints 'facts/a.vmtb cannot be read: Not a directory'
+check 5 --update --baseline /proc/no-such-folder/a.vmtb a.vmt
 prints 'cannot be written'
 if [ "$(id -u)" -ne 0 ]; then
     mkdir read-only

@@ -727,7 +727,7 @@ static void what_cannot_be_written_is_said(void **state)
     (void)state;
     write_file(in_folder("file"), "x");
     vmt_verdict v = check(in_folder("file/look.vmtb"), true, metrics_of(KEY, "footprint", 1, NULL));
-    assert_verdict(v, VMT_NOT_MEASURED, "cannot be written: Not a directory; nothing was recorded");
+    assert_verdict(v, VMT_NOT_MEASURED, "look.vmtb cannot be read: Not a directory");
     assert_verdict(v, VMT_NOT_MEASURED, "file/look.vmtb");
     v = check("/proc/vmt-no-such-folder/look.vmtb", true, metrics_of(KEY, "footprint", 1, NULL));
     assert_verdict(v, VMT_NOT_MEASURED, "/proc/vmt-no-such-folder/look.vmtb");
