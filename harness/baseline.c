@@ -17,6 +17,7 @@ enum {
     COLUMNS = 80,
     FINDINGS_SHOWN = 8, /* metrics that a verdict names */
     NAME_COLUMNS = 40,  /* of a metric's name in it */
+    PATH_COLUMNS = 640, /* of a path or a command that must be whole */
     SECTIONS_SHOWN = 3,
 };
 
@@ -112,19 +113,23 @@ static void add_wrapped(vmt_verdict *v, const char *indent, const char *text, bo
         }
         add(v, text, n);
         text += n;
-        while (*text == ' ')
-            text++;
+        text += *text == ' '; /* further ones are part of a path */
     }
 }
 
-/* The end of a path that is too long for a line tells more than its beginning. */
-static void add_path(vmt_verdict *v, const char *before, const char *path)
+/* On a line of its own. The end of a path that is too long tells more than its beginning. */
+static void add_path(vmt_verdict *v, const char *before, const char *path, size_t longest)
 {
-    size_t room = COLUMNS - strlen(before), n = strlen(path);
-    if (n <= room)
-        add_line(v, "%s%s", before, path);
-    else
-        add_line(v, "%s...%s", before, path + n - (room - 3));
+    size_t n = strlen(path), room = COLUMNS - strlen(before) - strlen("...");
+    if (*v->text)
+        add(v, "\n", 1);
+    add(v, before, strlen(before));
+    if (strlen(before) + n <= longest) {
+        add(v, path, n);
+    } else {
+        add(v, "...", 3);
+        add(v, path + n - room, room);
+    }
 }
 
 bool vmti_command_add(char *command, size_t bytes, const char *word)
@@ -169,15 +174,13 @@ static size_t longest_word(const char *text)
 static void add_how_to_record(vmt_verdict *v, const struct vmti_baseline_request *request, const char *when, bool exact)
 {
     const char *command = request->record;
-    enum { INDENT = 2, JOINT = 2, LONGEST = 1000 };
-    if (command && strlen(command) <= (exact ? LONGEST : 4 * COLUMNS) &&
-        (exact || longest_word(command) <= COLUMNS - INDENT - JOINT)) {
-        add_line(v, "%s", when);
+    enum { INDENT = 2, JOINT = 2 };
+    add_line(v, "%s", when);
+    if (command && strlen(command) <= (exact ? PATH_COLUMNS : 4 * COLUMNS) &&
+        (exact || longest_word(command) <= COLUMNS - INDENT - JOINT))
         add_wrapped(v, "  ", command, true);
-    } else {
-        add_line(v, "%s", when);
+    else
         add_wrapped(v, "  ", request->how_to_record, false);
-    }
 }
 
 bool vmti_baseline_not_measured(vmt_verdict *verdict, const char *name, const char *format, ...)
@@ -388,7 +391,7 @@ static void add_findings(vmt_verdict *v, const struct comparison *c, enum state 
 
 static void add_where(vmt_verdict *v, const struct comparison *c)
 {
-    add_path(v, "baseline: ", c->request->path);
+    add_path(v, "baseline: ", c->request->path, COLUMNS);
     add_wrapped(v, "  ", c->metrics->key, false);
 }
 
@@ -424,7 +427,7 @@ static bool no_baseline(vmt_verdict *v, const struct comparison *c)
                        : c->section ? "nothing to compare in its section"
                                     : "no section for this run";
     add_line(v, "no baseline: %.30s has %s", c->request->name, what);
-    add_wrapped(v, "  ", c->request->path, false);
+    add_path(v, "  ", c->request->path, PATH_COLUMNS);
     add_wrapped(v, "  ", c->metrics->key, false);
     if (!c->section)
         add_other_sections(v, c);
@@ -474,8 +477,8 @@ static bool tell(vmt_verdict *v, const struct comparison *c)
     set_figures(v, c);
     if (c->in_state[OVER]) {
         v->outcome = VMT_BROKEN;
-        add_line(v, "baseline %.40s: %zu of %zu metrics %s over", name, c->in_state[OVER], compared,
-                 are(c->in_state[OVER]));
+        add_line(v, "baseline %.40s: %zu of %zu metrics %s not hold", name, c->in_state[OVER], compared,
+                 c->in_state[OVER] == 1 ? "does" : "do");
         add_findings(v, c, OVER, UNRECORDED);
         add_where(v, c);
         add_how_to_record(v, c->request, "if this is as it should be, record it:", false);

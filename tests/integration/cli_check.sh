@@ -139,7 +139,7 @@ prints 'nothing to record'
 cmp -s recorded folder/a.vmtb || fail "$what: the file has changed"
 what='1: over the baseline'
 check 1 --baseline folder/a.vmtb more.vmt
-prints 'metrics are over'
+prints 'metrics do not hold'
 prints "footprint: $((pages + 40)), baseline $pages +-1 +-2%"
 what='3: better than the baseline'
 check 3 --baseline folder/a.vmtb less.vmt

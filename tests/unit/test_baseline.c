@@ -524,7 +524,7 @@ static void runs_hold_break_or_are_better(void **state)
     assert_int_equal(v.budget, 105);
     v = check(path, false, metrics_of(KEY, "footprint", 106, "touches", 190, NULL));
     assert_verdict(v, VMT_BROKEN,
-                   "baseline look: 1 of 2 metrics is over\n  footprint: 106, baseline 100 +-2 +-5%\nbaseline: ");
+                   "baseline look: 1 of 2 metrics does not hold\n  footprint: 106, baseline 100 +-2 +-5%\nbaseline: ");
     assert_verdict(v, VMT_BROKEN, "\n  RECORD=1 ./look_test");
     assert_int_equal(v.actual, 106);
     assert_int_equal(v.budget, 105);
@@ -532,7 +532,7 @@ static void runs_hold_break_or_are_better(void **state)
     v = check(path, false, metrics_of(KEY, "footprint", 110, "touches", 300, NULL));
     assert_verdict(
         v, VMT_BROKEN,
-        "2 of 2 metrics are over\n  touches: 300, baseline 200 +-10\n  footprint: 110, baseline 100 +-2 +-5%\n");
+        "2 of 2 metrics do not hold\n  touches: 300, baseline 200 +-10\n  footprint: 110, baseline 100 +-2 +-5%\n");
     assert_verdict(check(path, false, metrics_of(KEY, "footprint", 50, "touches", 211, NULL)), VMT_BROKEN,
                    "1 of 2 metrics");
     v = check(path, false, metrics_of(KEY, "footprint", 94, "touches", 190, NULL));
