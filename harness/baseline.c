@@ -584,6 +584,8 @@ static bool not_written(vmt_verdict *v, const struct vmti_baseline_request *requ
 
 static bool record(struct comparison *c, struct vmti_baseline_lock *lock, vmt_verdict *v)
 {
+    if (!c->count)
+        return no_baseline(v, c); /* each of its metrics is not to be compared */
     struct vmti_baseline_change *changes = calloc(c->count + 1, sizeof *changes);
     if (!changes)
         return no_memory(v, c->request->name);

@@ -570,6 +570,9 @@ static void what_cannot_be_compared_does_not_hold(void **state)
     assert_verdict(v, VMT_NO_BASELINE, "\n  line 3 is for allocator=jemalloc\n");
     write_file(path, HEAD SECTION);
     assert_verdict(check(path, false, metrics_of(KEY, "footprint", 1, NULL)), VMT_NO_BASELINE, "nothing to compare");
+    write_file(path, HEAD SECTION "footprint = any\n");
+    assert_verdict(check(path, false, metrics_of(KEY, "footprint", 1, NULL)), VMT_NO_BASELINE, "nothing to compare");
+    assert_verdict(check(path, true, metrics_of(KEY, "footprint", 1, NULL)), VMT_NO_BASELINE, "nothing to compare");
     write_file(path, HEAD SECTION "footprint = 1\ntouches = ? +-1\n");
     assert_verdict(check(path, false, metrics_of(KEY, "footprint", 1, "touches", 1, NULL)), VMT_NO_BASELINE,
                    "  touches: 1, not recorded yet\n");
