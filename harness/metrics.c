@@ -10,7 +10,7 @@
 #include "config.h"
 #include "insight.h"
 
-/* For these many touches in a row the peak working set is a metric. */
+/* For so many touches in a row, of those that vmti_locality_peak() knows, the peak working set is a metric. */
 static const uint64_t taus[] = {128, 1024, 8192};
 
 /* ------------------------------------------------------------------------------------------- names */
@@ -189,6 +189,21 @@ static int add_empty_phases(struct vmti_trace_reader *reader, struct vmti_metric
     return error;
 }
 
+static int add_working_sets(const struct vmti_locality *l, struct vmti_metrics *metrics)
+{
+    int error = 0;
+    for (unsigned i = 0; !error && i < VMTI_LOCALITY_TAUS; i++)
+        for (size_t k = 0; k < sizeof taus / sizeof *taus; k++) {
+            char name[64];
+            uint64_t peak;
+            if (vmti_locality_tau(i) != taus[k] || !vmti_locality_peak(l, i, &peak))
+                continue;
+            snprintf(name, sizeof name, "working-set-%" PRIu64, taus[k]);
+            error = vmti_metrics_add(metrics, name, peak);
+        }
+    return error;
+}
+
 /* Of the pages touched once the others are kept, those that were touched again: fewer of these is never worse, while
  * more or fewer of the former says nothing by itself. */
 static int add_locality(struct vmti_trace_reader *reader, struct vmti_metrics *metrics)
@@ -202,24 +217,12 @@ static int add_locality(struct vmti_trace_reader *reader, struct vmti_metrics *m
     if (!error)
         error = vmti_metrics_add(metrics, "memory-for-1%", vmti_memory_for_percent(&insight.all, 1));
     if (!error)
+        error = add_working_sets(&insight.all, metrics);
+    if (!error)
         error = add_groups(&insight, VMTI_BY_LABEL, metrics);
     if (!error)
         error = add_groups(&insight, VMTI_BY_PHASE, metrics);
     vmti_insight_free(&insight);
-    return error;
-}
-
-static int add_working_sets(struct vmti_trace_reader *reader, struct vmti_metrics *metrics)
-{
-    int error = 0;
-    for (size_t i = 0; !error && i < sizeof taus / sizeof *taus; i++) {
-        char name[64];
-        uint64_t peak;
-        snprintf(name, sizeof name, "working-set-%" PRIu64, taus[i]);
-        error = vmti_trace_working_set(reader, taus[i], &peak);
-        if (!error)
-            error = vmti_metrics_add(metrics, name, peak);
-    }
     return error;
 }
 
@@ -246,8 +249,6 @@ int vmti_metrics_read(struct vmti_trace_reader *reader, const char *allocator, s
     vmti_trace_summary_free(&summary);
     if (!error)
         error = add_locality(reader, metrics);
-    if (!error)
-        error = add_working_sets(reader, metrics);
     vmti_metrics_sort(metrics);
     if (!error)
         error = add_empty_phases(reader, metrics);

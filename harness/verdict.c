@@ -34,22 +34,6 @@ struct place {
     UT_hash_handle hh;
 };
 
-int vmt_outcome_exit_status(vmt_outcome outcome)
-{
-    switch (outcome) {
-    case VMT_HELD:
-        return 0;
-    case VMT_BROKEN:
-        return 1;
-    case VMT_BETTER: /* 2 is a command used wrongly */
-        return 3;
-    case VMT_NO_BASELINE:
-        return 4;
-    default:
-        return 5;
-    }
-}
-
 /* ------------------------------------------------------------------------------------------- words */
 
 /* Bytes of the first character; all that follow it are continuations (RFC 3629). */
