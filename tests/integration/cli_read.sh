@@ -25,11 +25,13 @@ documented = {
     "track_writes": bool, "peak_open_pages": int, "threads": int, "threads_counted": str, "threads_detail": list, "syscalls": int,
     "syscalls_walked": int, "over_window_calls": int, "unknown_calls": int, "left_open_pages": int, "refused_calls": int, "complete": bool,
     "incomplete_reason": type(None), "end": str, "end_code": int, "command": list, "start_time": str,
-    "duration_ns": int, "top_allocations": list,
+    "duration_ns": int, "top_allocations": list, "pages_once": int, "fingerprint": str, "memory_1_percent": int,
+    "miss_ratio_curve": list, "bounds_from_pages": (int, type(None)), "no_bounds_reason": (str, type(None)), "working_set": list,
+    "reuse_distances": list, "by_site": list, "by_label": list, "by_thread": list, "by_phase": list,
 }
 assert set(report) == set(documented), set(report) ^ set(documented)
 for key, kind in documented.items():
-    assert type(report[key]) is kind, (key, report[key])
+    assert type(report[key]) in (kind if type(kind) is tuple else (kind,)), (key, report[key])
 help_text = open("help").read()
 for key in documented:
     assert key in help_text, "--help does not name " + key
