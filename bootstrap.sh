@@ -28,7 +28,8 @@ packages_to_test="clang valgrind sqlite3 jq xz-utils gzip perl mawk|gawk|origina
     libpython3-testsuite|libpython3.11-testsuite|libpython3.12-testsuite|libpython3.13-testsuite|libpython3.10-testsuite
     redis-server memcached netcat-openbsd socat curl wget rsync
     strace libsigsegv-dev file stress-ng libjemalloc2 libmimalloc2.0|libmimalloc2.1|libmimalloc3
-    libtcmalloc-minimal4|libtcmalloc-minimal4t64"
+    libtcmalloc-minimal4|libtcmalloc-minimal4t64
+    chromium|chromium-browser chromium-driver|chromium-chromedriver gnuplot-nox"
 
 say() {
     printf '== %s\n' "$*"

@@ -9,8 +9,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "cmd.h"
-
 enum { COLUMNS_LEAST = 40, COLUMNS_DEFAULT = 80, COLUMNS_MOST = 240 };
 enum { NAME_COLUMNS = VMTI_HEAT_MARGIN - 3 };
 
@@ -76,15 +74,11 @@ static void put_name(const struct vmti_walk_row *row, FILE *out)
     else if (row->owner)
         snprintf(text, sizeof text, "#%" PRIu32 "+%" PRIu64, row->owner->index, row->hottest - row->owner->first_page);
     size_t bytes = strlen(text);
-    bool plain = true; /* else what is printed of a byte is wider than one column */
-    for (size_t i = 0; i < bytes; i++)
-        plain = plain && text[i] > 0x20 && text[i] < 0x7f && text[i] != '\\';
-    size_t most = plain ? NAME_COLUMNS : NAME_COLUMNS / 4;
-    if (bytes > most)
-        memcpy(text + (bytes = most) - 1, "~", 1);
-    vmti_cmd_put_text(out, text, bytes, true);
-    for (size_t i = plain ? bytes : NAME_COLUMNS; i < NAME_COLUMNS; i++)
-        putc(' ', out);
+    if (bytes > NAME_COLUMNS)
+        memcpy(text + NAME_COLUMNS - 1, "~", 2);
+    for (char *c = text; *c; c++) /* each byte is to take one column */
+        *c = *c > 0x20 && *c < 0x7f ? *c : '?';
+    fprintf(out, "%-*s", NAME_COLUMNS, text);
 }
 
 static void put_row(const struct vmti_walk *walk, unsigned row, uint64_t most, FILE *out, bool colours)
@@ -122,7 +116,7 @@ static void put_phases(const struct vmti_study *study, FILE *out)
         memset(line + at, ' ', walk->bins - at); /* the phase before it ends here */
         line[at++] = '|';
         for (const char *c = mark->name; *c && at < walk->bins; c++)
-            line[at++] = *c > 0x20 && *c < 0x7f ? *c : '_';
+            line[at++] = *c >= 0x20 && *c < 0x7f ? *c : '?';
     }
     fprintf(out, "%-*s  %.*s\n", NAME_COLUMNS, "phases", (int)walk->bins, line);
 }

@@ -86,8 +86,8 @@ int vmti_report_tsv(struct vmti_study *study, FILE *out)
     vmti_cmd_put_text(out, study->path, strlen(study->path), false);
     fprintf(out, ": %" PRIu64 " touches in %u bins of time, %" PRIu64 " pages in %u rows of neighbours\n",
             study->summary.touches, walk->bins, study->summary.footprint, walk->rows);
-    fputs("# gnuplot -p -e \"set datafile separator tab; set logscale cb; plot 'FILE' using 1:3:(\\$5+\\$6+\\$7) "
-          "with points pt 5 ps 0.3 palette title 'touches'\"\n"
+    fputs("# gnuplot -p -e \"set datafile separator tab; set logscale cb; unset key; "
+          "plot 'FILE' using 1:(\\$5+\\$6+\\$7 > 0 ? \\$3 : 1/0):(\\$5+\\$6+\\$7) with points pt 5 ps 0.3 palette\"\n"
           "# first_touch\ttime_ns\trow\taddress\treads\twrites\tsyscalls\tupgrades\tevictions\n",
           out);
     for (unsigned bin = 0; bin < walk->bins; bin++)

@@ -74,7 +74,7 @@ function curveChart({label, x, y, points, at, draw, ticks}) {
             add('line', {class: 'grid', x1: PLOT.left, x2: PLOT.left + inner, y1: toY(n), y2: toY(n)});
             add('text', {x: PLOT.left - 7, y: toY(n) + 4, 'text-anchor': 'end'}, y.text(n));
         }
-        const all = ticks || powers(x.most), every = Math.ceil(all.length * (x.wide || 40) / inner);
+        const all = ticks || powers(x.most), every = Math.ceil(all.length * (48) / inner);
         all.forEach((n, i) => {
             if (i % every)
                 return;
@@ -136,7 +136,7 @@ function missChart(traces) {
     const ratio = (i, memory) => valueAt(curves[i], memory, 'memory_pages', 'miss_ratio');
     return curveChart({
         label: 'Share of the touches that an LRU memory misses, by its size.',
-        x: {most, log: true, text: short, name: 'pages of memory (LRU)'},
+        x: {most, log: true, text: power, name: 'pages of memory (LRU)'},
         y: {most: 1, steps: [0, 0.25, 0.5, 0.75, 1], text: (n) => `${100 * n} %`},
         points: memories.length,
         at(i) {
@@ -201,7 +201,7 @@ function workingSetChart(traces) {
     const average = (i, tau) => valueAt(curves[i], tau, 'tau', 'average_pages');
     return curveChart({
         label: 'Distinct pages among the last touches, by how many touches.',
-        x: {most: taus[taus.length - 1], log: true, text: short, name: 'the last so many touches (tau)'},
+        x: {most: taus[taus.length - 1], log: true, text: power, name: 'the last so many touches (tau)'},
         y: {most, steps: steps(most, 5), text: short},
         points: taus.length,
         at(i) {
@@ -233,10 +233,10 @@ function reuseChart(traces) {
     const values = traces.map((trace) => [...Array.from({length}, (_, i) => trace.report.reuse_distances[i]?.touches || 0),
         trace.report.footprint_pages]);
     const most = Math.max(1, ...values.flat());
-    const name = (i) => i === length ? 'new' : short(longest[i].from);
+    const name = (i) => i === length ? 'new' : power(longest[i].from);
     return curveChart({
         label: 'Touches by how many distinct pages were touched since the last touch of the same page.',
-        x: {most: length + 1, bars: true, text: name, wide: 36, shortName: 'pages since its last touch',
+        x: {most: length + 1, bars: true, text: name, shortName: 'pages since its last touch',
             name: 'distinct pages since the last touch of the page; new: first touches'},
         y: {most, steps: steps(most, 5), text: short},
         ticks: Array.from({length: length + 1}, (_, i) => i),

@@ -36,6 +36,11 @@ function short(n) {
     return decimal.format(n);
 }
 
+/* For an axis of powers of two. */
+function power(n) {
+    return n < 1e5 ? plain.format(n) : short(n);
+}
+
 function bytes(n) {
     for (const [unit, name] of [[2 ** 40, 'TiB'], [2 ** 30, 'GiB'], [2 ** 20, 'MiB'], [2 ** 10, 'KiB']])
         if (n >= unit)

@@ -103,7 +103,7 @@ function groupColumns(kind) {
     const columns = [{name: kind.one, value: (row) => row.name, text: (row) => row.name}];
     for (const [figure, name] of FIGURES) {
         traces.forEach((_, i) => columns.push({
-            name: traces.length < 2 ? name : `${name} ${'AB'[i]}`, figure, trace: i,
+            name: traces.length < 2 ? name : `${name.split(' ')[0]} ${'AB'[i]}`, figure, trace: i,
             value: (row) => row.values[i][figure] ?? -1,
             text: (row) => row.values[i][figure] === undefined ? '\u2013' : plain.format(row.values[i][figure]),
         }));

@@ -52,6 +52,7 @@ class Walk {
             `Pages of ${trace.file} by time: ${count(trace.report.footprint_pages, 'page')}, ` +
             `${count(trace.report.touches, 'touch', 'touches')}. Arrow keys move a cursor, with Shift to the next place ` +
             'where something is.'});
+        this.canvas.walk = this; /* for who looks at the page from outside */
         this.cursor = element('canvas', {class: 'cursor', 'aria-hidden': 'true'});
         this.chart.append(this.canvas, this.cursor);
         this.tip = new Tip(this.chart);

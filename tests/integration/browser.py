@@ -81,13 +81,19 @@ class Browser:
         """A command of the DevTools protocol."""
         return self.command("/goog/cdp/execute", {"cmd": name, "params": parameters})
 
+    def settle(self):
+        """Waits until what was changed is drawn."""
+        self.run("return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(1))));")
+
     def resize(self, width, height):
         """The page's own size, as a phone has it; a window has a least width."""
         self.devtools("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.settle()
 
     def colours(self, scheme):
         """What the system is said to prefer: light or dark."""
         self.devtools("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self.settle()
 
     def point(self, x, y):
         """Moves the mouse there, in the window."""
