@@ -25,11 +25,10 @@ int vmti_report_collapsed(struct vmti_study *study, FILE *out)
     const char *command = study->reader.header.command_bytes ? study->reader.command : "";
     const char *slash = strrchr(command, '/');
     command = slash ? slash + 1 : command;
-    char site[VMTI_SITE_BYTES];
     for (size_t i = 0; i < sites->count; i++) {
         put_frame(out, *command ? command : "program");
         putc(';', out);
-        vmti_study_site(study, sites->groups[i].key.number, site);
+        const char *site = vmti_study_site(study, sites->groups[i].key.number);
         put_frame(out, *site ? site : "not known");
         fprintf(out, " %" PRIu64 "\n", sites->groups[i].pages);
     }

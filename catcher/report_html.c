@@ -105,7 +105,6 @@ static json_t *json_rows(const struct vmti_study *study)
     const struct vmti_walk *walk = &study->walk;
     uint64_t page_size = study->reader.header.page_size;
     json_t *array = json_array();
-    char site[VMTI_SITE_BYTES];
     for (unsigned i = 0; i < walk->rows && array; i++) {
         const struct vmti_walk_row *row = &walk->row[i];
         struct vmti_json object = {json_object()};
@@ -119,7 +118,7 @@ static json_t *json_rows(const struct vmti_study *study)
         if (row->owner) {
             vmti_json_set(&object, "allocation", vmti_json_number(row->owner->index));
             vmti_json_set(&object, "page", vmti_json_number(row->hottest - row->owner->first_page));
-            vmti_json_set(&object, "site", vmti_json_string(vmti_study_site(study, row->owner->site, site)));
+            vmti_json_set(&object, "site", vmti_json_string(vmti_study_site(study, row->owner->site)));
             vmti_json_set(&object, "label", vmti_json_string(row->owner->label));
         }
         array = vmti_json_append(array, object.object);

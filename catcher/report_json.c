@@ -104,14 +104,13 @@ static json_t *json_threads(const struct vmti_trace_summary *summary)
 static json_t *json_top(const struct vmti_study *study)
 {
     json_t *array = json_array();
-    char text[VMTI_SITE_BYTES];
     for (size_t i = 0; array && i < study->top_count; i++) {
         const struct vmti_trace_owner *owner = study->top[i];
         struct vmti_json object = {json_object()};
         set_number(&object, "allocation", owner->index);
         set_number(&object, "pages", owner->touched);
         set_number(&object, "bytes", owner->bytes);
-        set_string_or_null(&object, "site", vmti_study_site(study, owner->site, text));
+        set_string_or_null(&object, "site", vmti_study_site(study, owner->site));
         set_string_or_null(&object, "label", owner->label);
         array = vmti_json_append(array, object.object);
     }
@@ -141,6 +140,7 @@ static json_t *json_sets(const struct vmti_study *study)
         struct vmti_json object = {json_object()};
         set_number(&object, "tau", study->sets[i].tau);
         vmti_json_set(&object, "average_pages", json_real(study->sets[i].average));
+        vmti_json_set(&object, "peak_pages", study->sets[i].has_peak ? vmti_json_number(study->sets[i].peak) : json_null());
         array = vmti_json_append(array, object.object);
     }
     return array;
@@ -163,7 +163,6 @@ static json_t *json_groups(const struct vmti_study *study, enum vmti_grouping by
 {
     json_t *array = json_array();
     const struct vmti_study_groups *groups = &study->by[by];
-    char text[VMTI_SITE_BYTES];
     for (size_t i = 0; array && i < groups->count && i < most; i++) {
         const struct vmti_study_group *group = &groups->groups[i];
         struct vmti_json object = {json_object()};
@@ -171,7 +170,7 @@ static json_t *json_groups(const struct vmti_study *study, enum vmti_grouping by
             set_number(&object, "thread", group->key.number);
             set_number_or_null(&object, "tid", vmti_study_tid(study, group->key.number));
         } else if (by == VMTI_BY_SITE) {
-            set_string_or_null(&object, "site", vmti_study_site(study, group->key.number, text));
+            set_string_or_null(&object, "site", vmti_study_site(study, group->key.number));
         } else {
             vmti_json_set(&object, vmti_grouping_name(by), vmti_json_string(group->key.name));
         }
@@ -283,11 +282,13 @@ static void set_measure(struct vmti_json *to, const char *name, uint64_t n)
     vmti_json_set(to, name, measure.object);
 }
 
+enum { NAME_BYTES = 256 };
+
 /* The trace file's name, without its folder and ".vmt": the one name that its user gave. */
-static json_t *benchmark_key(const char *path, char name[VMTI_SITE_BYTES])
+static json_t *benchmark_key(const char *path, char name[NAME_BYTES])
 {
     const char *slash = strrchr(path, '/');
-    snprintf(name, VMTI_SITE_BYTES, "%.255s", slash ? slash + 1 : path);
+    snprintf(name, NAME_BYTES, "%.255s", slash ? slash + 1 : path);
     size_t bytes = strlen(name);
     if (bytes > 4 && strcmp(name + bytes - 4, ".vmt") == 0)
         name[bytes - 4] = '\0';
@@ -308,7 +309,7 @@ int vmti_report_bencher(struct vmti_study *study, FILE *out)
     set_measure(&measures, "evictions", s->evictions);
     if (study->memory)
         set_measure(&measures, "memory_1_percent", study->memory);
-    char name[VMTI_SITE_BYTES];
+    char name[NAME_BYTES];
     json_t *key = benchmark_key(study->path, name); /* UTF-8, whatever the file is called */
     if (key) {
         vmti_json_set(&benchmarks, json_string_value(key), measures.object);

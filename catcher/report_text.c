@@ -131,7 +131,6 @@ static void print_calls_and_threads(const struct vmti_study *study, FILE *out)
 
 static void print_top(const struct vmti_study *study, FILE *out)
 {
-    char text[VMTI_SITE_BYTES];
     if (study->top_count)
         fputs("most pages touched, by allocation\n", out);
     for (size_t i = 0; i < study->top_count; i++) {
@@ -139,8 +138,8 @@ static void print_top(const struct vmti_study *study, FILE *out)
         fprintf(out, "  #%-12" PRIu32 " %10" PRIu64 " pages, %" PRIu64 " bytes", owner->index, owner->touched, owner->bytes);
         if (owner->site) {
             fputs(", from ", out);
-            vmti_study_site(study, owner->site, text);
-            vmti_cmd_put_text(out, text, strlen(text), false);
+            const char *site = vmti_study_site(study, owner->site);
+            vmti_cmd_put_text(out, site, strlen(site), false);
         }
         if (*owner->label) {
             fputs(", label ", out);
@@ -155,12 +154,11 @@ static void print_top(const struct vmti_study *study, FILE *out)
 static void print_group_name(const struct vmti_study *study, enum vmti_grouping by, const struct vmti_group_key *key,
                              FILE *out)
 {
-    char text[VMTI_SITE_BYTES];
     if (by == VMTI_BY_THREAD) {
         fprintf(out, "%" PRIu64 ", tid %" PRIu32, key->number, vmti_study_tid(study, key->number));
     } else if (by == VMTI_BY_SITE) {
-        vmti_study_site(study, key->number, text);
-        vmti_cmd_put_text(out, *text ? text : "not known", strlen(*text ? text : "not known"), false);
+        const char *site = key->number ? vmti_study_site(study, key->number) : "not known";
+        vmti_cmd_put_text(out, site, strlen(site), false);
     } else {
         print_quoted(key->name, out);
     }
@@ -210,10 +208,16 @@ static void print_points(const struct vmti_study *study, FILE *out)
 
 static void print_sets(const struct vmti_study *study, FILE *out)
 {
-    fprintf(out, "\nworking set: distinct pages among the last touches\n%12s %12s\n", "touches", "average");
-    for (size_t i = 0; i < study->set_count; i++)
-        if (is_power_of_two(study->sets[i].tau) || i + 1 == study->set_count)
-            fprintf(out, "%12" PRIu64 " %12.1f\n", study->sets[i].tau, study->sets[i].average);
+    fprintf(out, "\nworking set: distinct pages among the last touches\n%12s %12s %12s\n", "touches", "average", "peak");
+    for (size_t i = 0; i < study->set_count; i++) {
+        const struct vmti_study_set *set = &study->sets[i];
+        if (!is_power_of_two(set->tau) && i + 1 < study->set_count)
+            continue;
+        fprintf(out, "%12" PRIu64 " %12.1f", set->tau, set->average);
+        if (set->has_peak)
+            fprintf(out, " %12" PRIu64, set->peak);
+        putc('\n', out);
+    }
 }
 
 static void print_reuse(const struct vmti_study *study, FILE *out)

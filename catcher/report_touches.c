@@ -30,7 +30,6 @@ static void put_field(FILE *out, const char *text)
 static void put_row(const struct vmti_study *study, const struct vmti_event *event, const struct vmti_trace_owner *owner,
                     const char *phase, FILE *out)
 {
-    char site[VMTI_SITE_BYTES];
     const char *access = !vmti_study_has_writes(study) ? "" : event->write ? "write" : "read";
     fprintf(out, "%" PRIu64 ",%" PRIu64 ",%" PRIu32 ",%s,%s,0x%" PRIx64 ",", event->touch, event->time_ns, event->thread, access,
             event->syscall ? "syscall" : "program", event->page * study->reader.header.page_size);
@@ -38,7 +37,7 @@ static void put_row(const struct vmti_study *study, const struct vmti_event *eve
         fprintf(out, "%" PRIu32 ",%" PRIu64 ",", owner->index, event->page - owner->first_page);
         put_field(out, owner->label);
         putc(',', out);
-        put_field(out, vmti_study_site(study, owner->site, site));
+        put_field(out, vmti_study_site(study, owner->site));
     } else {
         fputs(",,,", out);
     }

@@ -9,12 +9,31 @@
 #include <string.h>
 #include <time.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#define HASH_NONFATAL_OOM 1
+#define HASH_FUNCTION(key, bytes, hash) ((hash) = (unsigned)XXH3_64bits((key), (bytes)))
+#include <uthash.h>
+
 /* Pages up to which all groupings are read in one pass: they take 100 bytes a page each, at most half a gigabyte then. */
 enum { ONE_PASS_PAGES = 1 << 20 };
 
 enum { STEPS_A_DOUBLING = 8 };
 
 static const double ONE_PERCENT = 1;
+
+/* A site is looked up once: that reads the symbols of its module. */
+struct site_name {
+    uint64_t site;
+    char text[VMTI_SITE_TEXT_BYTES];
+    UT_hash_handle hh;
+};
+
+struct vmti_study_names {
+    struct vmti_sites *sites;
+    struct site_name *known; /* those that were asked for */
+};
 
 static int no_memory(struct vmti_study *study)
 {
@@ -49,6 +68,18 @@ static void find_top(struct vmti_study *study)
     }
 }
 
+static int add_modules(struct vmti_study *study)
+{
+    study->names = calloc(1, sizeof *study->names);
+    struct vmti_sites *sites = study->names ? study->names->sites = vmti_sites_new() : NULL;
+    for (size_t i = 0; i < study->summary.module_count && sites; i++) {
+        const struct vmti_trace_module *module = &study->summary.modules[i];
+        if (vmti_sites_add(sites, module->start, module->end, module->offset, module->path) < 0)
+            return no_memory(study);
+    }
+    return sites ? 0 : no_memory(study);
+}
+
 int vmti_study_open(struct vmti_study *study, const char *path)
 {
     memset(study, 0, sizeof *study);
@@ -65,7 +96,7 @@ int vmti_study_open(struct vmti_study *study, const char *path)
     }
     study->trailer = study->summary.has_trailer ? &study->summary.trailer : NULL;
     find_top(study);
-    return 0;
+    return add_modules(study);
 }
 
 /* ------------------------------------------------------------------------------------------- figures */
@@ -120,7 +151,9 @@ static void find_sets(struct vmti_study *study, const struct vmti_locality *l)
     double averages[VMTI_LOCALITY_TAUS];
     vmti_locality_working_sets(l, averages);
     for (unsigned i = 0; i < VMTI_LOCALITY_TAUS && l->touches; i++) {
-        study->sets[study->set_count++] = (struct vmti_study_set){vmti_locality_tau(i), averages[i]};
+        struct vmti_study_set *set = &study->sets[study->set_count++];
+        *set = (struct vmti_study_set){.tau = vmti_locality_tau(i), .average = averages[i]};
+        set->has_peak = vmti_locality_peak(l, i, &set->peak);
         if (vmti_locality_tau(i) >= l->touches)
             break;
     }
@@ -220,6 +253,20 @@ int vmti_study_figures(struct vmti_study *study)
     return error;
 }
 
+static void free_names(struct vmti_study_names *names)
+{
+    struct site_name *name, *next;
+    if (!names)
+        return;
+    HASH_ITER(hh, names->known, name, next)
+    {
+        HASH_DEL(names->known, name);
+        free(name);
+    }
+    vmti_sites_free(names->sites);
+    free(names);
+}
+
 void vmti_study_free(struct vmti_study *study)
 {
     for (unsigned by = 0; by < VMTI_GROUPINGS; by++)
@@ -229,26 +276,32 @@ void vmti_study_free(struct vmti_study *study)
     free(study->walk.bin_time_ns);
     free(study->walk.cells);
     free(study->marks);
+    free_names(study->names);
     vmti_trace_summary_free(&study->summary);
     vmti_trace_read_close(&study->reader);
 }
 
 /* ------------------------------------------------------------------------------------------- names */
 
-const char *vmti_study_site(const struct vmti_study *study, uint64_t site, char text[VMTI_SITE_BYTES])
+const char *vmti_study_site(const struct vmti_study *study, uint64_t site)
 {
-    const struct vmti_trace_summary *summary = &study->summary;
-    for (size_t i = summary->module_count; site && i-- > 0;) { /* the last one mapped there */
-        const struct vmti_trace_module *module = &summary->modules[i];
-        if (site < module->start || site >= module->end)
-            continue;
-        const char *slash = strrchr(module->path, '/');
-        snprintf(text, VMTI_SITE_BYTES, "%.255s+0x%" PRIx64, slash ? slash + 1 : module->path,
-                 site - module->start + module->offset);
-        return text;
-    }
-    snprintf(text, VMTI_SITE_BYTES, site ? "0x%" PRIx64 : "", site);
-    return text;
+    struct vmti_study_names *names = study->names;
+    struct site_name *name;
+    if (!site)
+        return "";
+    HASH_FIND(hh, names->known, &site, sizeof site, name);
+    if (name)
+        return name->text;
+    name = malloc(sizeof *name);
+    if (!name)
+        return "?";
+    name->site = site;
+    vmti_site_text(names->sites, site, name->text, sizeof name->text);
+    HASH_ADD(hh, names->known, site, sizeof name->site, name);
+    if (name->hh.tbl) /* uthash leaves it NULL when it could not add */
+        return name->text;
+    free(name);
+    return "?";
 }
 
 void vmti_study_start_time(const struct vmti_study *study, char *text, size_t bytes)

@@ -8,9 +8,10 @@
 #define VMTI_STUDY_H
 
 #include "../harness/insight.h"
+#include "../harness/sites.h"
 #include "../harness/trace_read.h"
 
-enum { VMTI_STUDY_TOP = 10, VMTI_SITE_BYTES = 300, VMTI_STUDY_REASON_BYTES = 512 };
+enum { VMTI_STUDY_TOP = 10, VMTI_STUDY_REASON_BYTES = 512 };
 
 /* ---------------------------------------------------------------- figures (study.c) */
 
@@ -24,6 +25,8 @@ struct vmti_study_point {
 struct vmti_study_set {
     uint64_t tau;   /* touches */
     double average; /* distinct pages among the last tau touches */
+    bool has_peak;
+    uint64_t peak;  /* the most among any tau touches in a row */
 };
 
 /* Touches whose page had been touched `from` to `to` distinct pages ago, itself included. */
@@ -92,6 +95,7 @@ struct vmti_study {
     const struct vmti_trace_owner *top[VMTI_STUDY_TOP]; /* allocations with the most pages touched */
     size_t top_count;
     char reason[VMTI_STUDY_REASON_BYTES]; /* why the last function failed */
+    struct vmti_study_names *names; /* of sites */
 
     /* vmti_study_figures() */
     uint64_t pages_once; /* touched once */
@@ -125,8 +129,8 @@ VMTI_HIDDEN void vmti_study_free(struct vmti_study *study);
 
 /* ---------------------------------------------------------------- names */
 
-/* "module+0xoff", or the address; "" for 0, which is not known. */
-VMTI_HIDDEN const char *vmti_study_site(const struct vmti_study *study, uint64_t site, char text[VMTI_SITE_BYTES]);
+/* As vmti_site_text(), but "" for 0, which is not known. Valid until the study is freed. "?": no memory was left. */
+VMTI_HIDDEN const char *vmti_study_site(const struct vmti_study *study, uint64_t site);
 
 /* ISO 8601, UTC. */
 VMTI_HIDDEN void vmti_study_start_time(const struct vmti_study *study, char *text, size_t bytes);

@@ -196,8 +196,9 @@ function missNote(traces) {
 
 function workingSetChart(traces) {
     const curves = traces.map((trace) => trace.report.working_set);
-    const taus = union(curves, 'tau'), peaks = curves.every((points) => points.every((point) => point.peak_pages !== undefined));
-    const most = Math.max(...curves.flatMap((points) => points.map((point) => peaks ? point.peak_pages : point.average_pages)));
+    const peaks = curves.map((points) => points.filter((point) => point.peak_pages !== null));
+    const taus = union(curves, 'tau');
+    const most = Math.max(...curves.flat().map((point) => Math.max(point.average_pages, point.peak_pages || 0)));
     const average = (i, tau) => valueAt(curves[i], tau, 'tau', 'average_pages');
     return curveChart({
         label: 'Distinct pages among the last touches, by how many touches.',
@@ -207,9 +208,9 @@ function workingSetChart(traces) {
         at(i) {
             const lines = [element('b', {}, `the last ${count(taus[i], 'touch', 'touches')}`)];
             traces.forEach((trace, k) => {
-                lines.push(`${side(traces, k)}${decimal.format(average(k, taus[i]))} pages on average`);
-                if (peaks)
-                    lines.push(`${side(traces, k)}${count(valueAt(curves[k], taus[i], 'tau', 'peak_pages'), 'page')} at most`);
+                const peak = peaks[k].find((point) => point.tau === taus[i]);
+                lines.push(`${side(traces, k)}${decimal.format(average(k, taus[i]))} pages on average` +
+                    (peak ? `, ${plain.format(peak.peak_pages)} at most` : ''));
             });
             return {x: taus[i], y: traces.map((_, k) => average(k, taus[i])), lines};
         },
@@ -218,8 +219,7 @@ function workingSetChart(traces) {
                 add('path', {class: `line ${'ab'[i]}`, d: path(points.map((point) => [point.tau, point.average_pages]), x, y)});
                 if (points.length === 1)
                     add('circle', {class: `fill-${'ab'[i]}`, cx: x(points[0].tau), cy: y(points[0].average_pages), r: 4});
-                if (peaks)
-                    add('path', {class: `dots ${'ab'[i]}`, d: path(points.map((point) => [point.tau, point.peak_pages]), x, y)});
+                add('path', {class: `dots ${'ab'[i]}`, d: path(peaks[i].map((point) => [point.tau, point.peak_pages]), x, y)});
             });
         },
     });

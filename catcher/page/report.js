@@ -84,18 +84,20 @@ const GROUPS = [
 
 const FIGURES = [['pages', 'pages'], ['touches', 'touches'], ['memory_1_percent', 'memory for 1 %']];
 
-/* Rows with the groups of either trace: {name, values: [of A, of B]}. */
+/* Rows with the groups of either trace: {name, values: [of A, of B]}. Two calls in one line are two sites with one name. */
 function groupRows(kind) {
     const rows = new Map();
-    traces.forEach((trace, i) => trace.report[kind.key].forEach((group) => {
-        const name = kind.name(group), same = kind.same ? kind.same(group) : name;
-        if (!rows.has(same))
-            rows.set(same, {name, values: traces.map(() => ({}))});
-        const values = rows.get(same).values[i];
-        for (const [figure] of FIGURES) /* two sites can have one name, of modules that were unloaded */
-            values[figure] = figure === 'memory_1_percent' ? Math.max(values[figure] || 0, group[figure] || 0) :
-                (values[figure] || 0) + group[figure];
-    }));
+    traces.forEach((trace, i) => {
+        const seen = new Map();
+        trace.report[kind.key].forEach((group) => {
+            const name = kind.name(group), as = kind.same ? kind.same(group) : name, times = seen.get(as) || 0;
+            const same = `${times} ${as}`;
+            seen.set(as, times + 1);
+            if (!rows.has(same))
+                rows.set(same, {name, values: traces.map(() => ({}))});
+            rows.get(same).values[i] = group;
+        });
+    });
     return [...rows.values()];
 }
 
@@ -292,7 +294,7 @@ function build() {
             element('div', {class: 'pair'},
                 chartSection('Misses by size of memory', missChart(traces), missNote(traces)),
                 chartSection('Working set', workingSetChart(traces),
-                    ['Distinct pages among the last touches, on average over all moments.'])),
+                    ['Distinct pages among the last touches: the line is the average over all moments, the dots are the most at any.'])),
             chartSection('Reuse distances', reuseChart(traces),
                 ['How many distinct pages had been touched when a page came back: what is to the right of a memory\u2019s size, it misses.']));
     main.append(groupTables() || '', countsSection());

@@ -81,7 +81,8 @@ class Touches:
         return missed
 
     def working_set(self, tau):
-        inside, total = collections.Counter(), 0
+        """(average, peak)"""
+        inside, total, peak = collections.Counter(), 0, 0
         for i, page in enumerate(self.pages):
             inside[page] += 1
             if i >= tau:
@@ -90,7 +91,8 @@ class Touches:
                 if not inside[old]:
                     del inside[old]
             total += len(inside)
-        return total / len(self.pages)
+            peak = max(peak, len(inside))
+        return total / len(self.pages), peak
 
     def cells(self, bins, rows):
         """Touches by (bin, row, kind)."""
@@ -168,8 +170,11 @@ def check_curves(path, r, touches):
             check(point["low"] == touches.misses(point["memory_pages"] + WINDOW - 1) or len(touches.rows) > 6000,
                   path + ": lower bound")
     check(sum(b["touches"] for b in r["reuse_distances"]) + r["footprint_pages"] == r["touches"], path + ": reuse distances")
-    for set_ in r["working_set"][::4]:
-        check(abs(touches.working_set(set_["tau"]) - set_["average_pages"]) < 1e-6, "%s: working set" % path)
+    for set_ in r["working_set"][::3]:
+        average, peak = touches.working_set(set_["tau"])
+        check(abs(average - set_["average_pages"]) < 1e-6, "%s: average working set" % path)
+        check(set_["peak_pages"] in (peak, None), "%s: peak working set" % path)
+    check(r["working_set"][0]["peak_pages"] == 1, path + ": no peaks")
 
 
 def check_tsv(path, r, cells):
