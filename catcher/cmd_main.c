@@ -18,7 +18,7 @@ static const char HELP[] =
     "\n"
     "SYNOPSIS\n"
     "    vmtrace run [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
-    "    vmtrace report [--json] FILE\n"
+    "    vmtrace report [--format=FORMAT | --json | --html] [--against OTHER] [-o OUTPUT] FILE\n"
     "    vmtrace dump [--format=text|hex] FILE\n"
     "    vmtrace check [OPTION]... FILE\n"
     "    vmtrace syscalls\n"
@@ -31,7 +31,8 @@ static const char HELP[] =
     "\n"
     "COMMANDS\n"
     "    run        run a program from its start to its end under the tracer; sum up on stderr, or keep the trace\n"
-    "    report     print the counts of a trace: touches, footprint, threads, system calls, largest allocations\n"
+    "    report     say what is in a trace: counts, the walk through memory, curves and tables, as text, as a page to\n"
+    "               look at in a browser, as JSON, or for other programs\n"
     "    dump       print each touch of a trace, one a line\n"
     "    check      compare a trace with budgets, and with a baseline file\n"
     "    syscalls   print what is known about each system call's pointers\n"
@@ -47,6 +48,7 @@ static const char HELP[] =
     "EXAMPLES\n"
     "    vmtrace run -n 64 -o sort.vmt sort words.txt\n"
     "    vmtrace report sort.vmt\n"
+    "    vmtrace report --html sort.vmt -o sort.html\n"
     "    vmtrace dump --format=hex sort.vmt | sort | uniq -c | sort -rn | head\n";
 
 static const char SYSCALLS_HELP[] =

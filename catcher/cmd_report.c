@@ -236,8 +236,8 @@ static int parse_options(int argc, char **argv, struct request *request)
             request->format = find_format(optarg);
             if (request->format)
                 break;
-            vmti_cmd_error("option --format is \"%s\": allowed are text, html, json, csv, tsv, chrome, collapsed and bencher",
-                           optarg);
+            vmti_cmd_error("option --format is \"%s\": allowed are text, html, json, csv, tsv, chrome, collapsed and "
+                           "bencher", optarg);
             return VMTI_EXIT_USAGE;
         default:
             vmti_cmd_option_error(option, argv, "--format, --json, --html, --against, --output and --help");

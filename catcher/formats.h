@@ -10,8 +10,8 @@
 #include "study.h"
 
 /*
- * One a format, for a study that has been opened and, but for those that say otherwise, has its figures. Errors of `out` are
- * the caller's to look for. 0, or negative errno with a sentence in study->reason.
+ * One a format, for a study that has been opened and, but for those that say otherwise, has its figures. Errors of
+ * `out` are the caller's to look for. 0, or negative errno with a sentence in study->reason.
  */
 VMTI_HIDDEN int vmti_report_text(struct vmti_study *study, FILE *out);      /* report_text.c */
 VMTI_HIDDEN int vmti_report_json(struct vmti_study *study, FILE *out);      /* report_json.c */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A trace as Chrome's trace events, which Perfetto opens: phases and threads as slices, touches and evictions as counters in bins
- * of time. Format: "Trace Event Format", Google, 2016. Written as it is made: there can be any number of phases.
+ * A trace as Chrome's trace events, which Perfetto opens: phases and threads as slices, touches and evictions as
+ * counters in bins of time. Format: "Trace Event Format", Google, 2016. Written as it is made: there can be any number
+ * of phases.
  */
 #define _GNU_SOURCE
 #include "formats.h"
@@ -50,16 +51,19 @@ static void put_us(FILE *out, uint64_t ns)
 
 static int put_name_of(const struct timeline *line, const char *what, uint64_t tid, const char *name)
 {
-    fprintf(line->out, ",\n{\"ph\":\"M\",\"name\":\"%s\",\"pid\":%" PRIu32 ",\"tid\":%" PRIu64 ",\"args\":{\"name\":", what,
+    fprintf(line->out,
+            ",\n{\"ph\":\"M\",\"name\":\"%s\",\"pid\":%" PRIu32 ",\"tid\":%" PRIu64 ",\"args\":{\"name\":", what,
             line->pid, tid);
     int error = put_string(line->out, name);
     fputs("}}", line->out);
     return error;
 }
 
-static int put_slice(const struct timeline *line, const char *category, const char *name, uint64_t tid, struct span span)
+static int put_slice(const struct timeline *line, const char *category, const char *name, uint64_t tid,
+                     struct span span)
 {
-    fprintf(line->out, ",\n{\"ph\":\"X\",\"cat\":\"%s\",\"pid\":%" PRIu32 ",\"tid\":%" PRIu64 ",\"ts\":", category, line->pid, tid);
+    fprintf(line->out, ",\n{\"ph\":\"X\",\"cat\":\"%s\",\"pid\":%" PRIu32 ",\"tid\":%" PRIu64 ",\"ts\":", category,
+            line->pid, tid);
     put_us(line->out, span.from_ns);
     fputs(",\"dur\":", line->out);
     put_us(line->out, span.to_ns - span.from_ns);
@@ -95,7 +99,8 @@ static void count(struct timeline *line, const struct vmti_event *event)
     *(event->syscall ? &bin->calls : event->write ? &bin->writes : &bin->reads) += 1;
     const struct vmti_trace_thread *threads = line->study->summary.threads;
     if (threads[line->last].index != event->thread)
-        for (line->last = 0; threads[line->last].index != event->thread;) /* the summary has every thread that touched */
+        for (line->last = 0;
+             threads[line->last].index != event->thread;) /* the summary has every thread that touched */
             line->last++;
     struct span *span = &line->threads[line->last];
     if (span->from_ns == UINT64_MAX)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Pages by where they were allocated, as lines "frame;frame pages": what flamegraph.pl, speedscope and Perfetto read. */
+/* Pages by where they were allocated, as lines "frame;frame pages": for flamegraph.pl, speedscope and Perfetto. */
 #define _GNU_SOURCE
 #include "formats.h"
 

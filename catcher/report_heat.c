@@ -130,7 +130,9 @@ void vmti_report_heat(const struct vmti_study *study, FILE *out, bool colours)
             uint64_t touches = touches_of(vmti_walk_cell(walk, bin, row));
             most = touches > most ? touches : most;
         }
-    fprintf(out, "\nthe walk through memory: pages from the lowest address down, touches 1 to %" PRIu64 " from left to right\n",
+    fprintf(out,
+            "\nthe walk through memory: pages from the lowest address down, touches 1 to %" PRIu64
+            " from left to right\n",
             study->summary.touches);
     put_phases(study, out);
     for (unsigned row = 0; row < walk->rows; row++)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One page with everything: page/report.html, with page/report.css, page/report.js and the data put in. The page loads nothing.
- * Nothing that a trace says can end the element that the data lies in: "<" is written as an escape, and only strings have any.
+ * One page with everything: page/report.html, with the style, the scripts and the data put in. The page loads nothing.
+ * Nothing that a trace says can end the element that the data lies in: "<" is written as an escape, and only strings
+ * have any.
  */
 #define _GNU_SOURCE
 #include "formats.h"
@@ -33,7 +34,8 @@ static void put_varint(struct bytes *to, uint64_t n)
 }
 
 /* A cell of a coarser walk: the sum of those that it covers. */
-static void sum_cells(const struct vmti_walk *walk, unsigned scale, unsigned bin, unsigned row, uint64_t sum[VMTI_WALK_KINDS])
+static void sum_cells(const struct vmti_walk *walk, unsigned scale, unsigned bin, unsigned row,
+                      uint64_t sum[VMTI_WALK_KINDS])
 {
     memset(sum, 0, VMTI_WALK_KINDS * sizeof *sum);
     for (unsigned b = bin * scale; b < (bin + 1) * scale && b < walk->bins; b++) {
@@ -43,8 +45,9 @@ static void sum_cells(const struct vmti_walk *walk, unsigned scale, unsigned bin
     }
 }
 
-/* The cells that are not empty, each as varints: how many cells were left out before it, in order of time and then of rows; a
- * bit for each kind that it has; their counts. `scale` bins are taken together. False: more bytes than there is room for. */
+/* The cells that are not empty, each as varints: how many cells were left out before it, in order of time and then of
+ * rows; a bit for each kind that it has; their counts. `scale` bins are taken together. False: more bytes than there is
+ * room for. */
 static bool encode_cells(const struct vmti_walk *walk, unsigned scale, struct bytes *to)
 {
     enum { CELL_MOST = 10 * (2 + VMTI_WALK_KINDS) };
@@ -131,8 +134,9 @@ static json_t *json_bins(const struct vmti_study *study, unsigned scale, bool ti
     const struct vmti_walk *walk = &study->walk;
     json_t *array = json_array();
     for (unsigned bin = 0; bin < walk->bins && array; bin += scale)
-        array = vmti_json_append(array, vmti_json_number(times ? walk->bin_time_ns[bin] :
-                                         vmti_walk_first_touch(walk, study->summary.touches, bin)));
+        array =
+            vmti_json_append(array, vmti_json_number(times ? walk->bin_time_ns[bin]
+                                                           : vmti_walk_first_touch(walk, study->summary.touches, bin)));
     return array;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What was found about a trace as JSON; and as Bencher Metric Format (https://bencher.dev/docs/reference/bencher-metric-format/). */
+/* What was found about a trace as JSON; and as Bencher Metric Format
+ * (https://bencher.dev/docs/reference/bencher-metric-format/). */
 #define _GNU_SOURCE
 #include "formats.h"
 
@@ -140,7 +141,8 @@ static json_t *json_sets(const struct vmti_study *study)
         struct vmti_json object = {json_object()};
         set_number(&object, "tau", study->sets[i].tau);
         vmti_json_set(&object, "average_pages", json_real(study->sets[i].average));
-        vmti_json_set(&object, "peak_pages", study->sets[i].has_peak ? vmti_json_number(study->sets[i].peak) : json_null());
+        vmti_json_set(&object, "peak_pages",
+                      study->sets[i].has_peak ? vmti_json_number(study->sets[i].peak) : json_null());
         array = vmti_json_append(array, object.object);
     }
     return array;

@@ -105,8 +105,8 @@ static void print_calls_and_threads(const struct vmti_study *study, FILE *out)
     char text[256];
     if (t) {
         fprintf(out, "peak open       %" PRIu64 " pages\n", t->peak_open);
-        fprintf(out, "system calls    %" PRIu64 " halted, %" PRIu64 " walked, %" PRIu64 " not in the table\n", t->syscalls,
-                t->syscalls_walked, t->unknown_calls);
+        fprintf(out, "system calls    %" PRIu64 " halted, %" PRIu64 " walked, %" PRIu64 " not in the table\n",
+                t->syscalls, t->syscalls_walked, t->unknown_calls);
         fprintf(out, "over the window %" PRIu64 " system calls, for whose memory it was exceeded\n", t->over_window);
         if (t->left_open) {
             vmti_left_open_text(text, sizeof text, t->left_open);
@@ -117,8 +117,9 @@ static void print_calls_and_threads(const struct vmti_study *study, FILE *out)
             fprintf(out, "refused         %s\n", text);
         }
         fprintf(out, "threads         %" PRIu64 "%s\n", t->threads,
-                study->reader.header.flags & VMTI_TRACE_HAS_ONE_THREAD ?
-                    ", of which the one that began the region counts" : "");
+                study->reader.header.flags & VMTI_TRACE_HAS_ONE_THREAD
+                    ? ", of which the one that began the region counts"
+                    : "");
     } else {
         fputs("peak open       not known\n", out);
         fputs("system calls    not known\n", out);
@@ -135,7 +136,8 @@ static void print_top(const struct vmti_study *study, FILE *out)
         fputs("most pages touched, by allocation\n", out);
     for (size_t i = 0; i < study->top_count; i++) {
         const struct vmti_trace_owner *owner = study->top[i];
-        fprintf(out, "  #%-12" PRIu32 " %10" PRIu64 " pages, %" PRIu64 " bytes", owner->index, owner->touched, owner->bytes);
+        fprintf(out, "  #%-12" PRIu32 " %10" PRIu64 " pages, %" PRIu64 " bytes", owner->index, owner->touched,
+                owner->bytes);
         if (owner->site) {
             fputs(", from ", out);
             const char *site = vmti_study_site(study, owner->site);
@@ -172,7 +174,8 @@ static void print_groups(const struct vmti_study *study, enum vmti_grouping by, 
     fprintf(out, "\nby %-8s %12s %12s %12s\n", vmti_grouping_name(by), "pages", "touches", "1 % memory");
     for (size_t i = 0; i < groups->count && i < TOP_GROUPS; i++) {
         const struct vmti_study_group *group = &groups->groups[i];
-        fprintf(out, "%-11s %12" PRIu64 " %12" PRIu64 " %12" PRIu64 "  ", "", group->pages, group->touches, group->memory);
+        fprintf(out, "%-11s %12" PRIu64 " %12" PRIu64 " %12" PRIu64 "  ", "", group->pages, group->touches,
+                group->memory);
         print_group_name(study, by, &group->key, out);
         putc('\n', out);
     }
@@ -187,8 +190,8 @@ static bool is_power_of_two(uint64_t n)
 
 static void print_points(const struct vmti_study *study, FILE *out)
 {
-    fprintf(out, "\nmisses of an LRU memory; in brackets, those of all accesses of the program\n%12s %12s %8s\n", "pages",
-            "misses", "ratio");
+    fprintf(out, "\nmisses of an LRU memory; in brackets, those of all accesses of the program\n%12s %12s %8s\n",
+            "pages", "misses", "ratio");
     for (size_t i = 0; i < study->point_count; i++) {
         const struct vmti_study_point *p = &study->points[i];
         if (!is_power_of_two(p->memory) && i + 1 < study->point_count)
@@ -203,12 +206,14 @@ static void print_points(const struct vmti_study *study, FILE *out)
         fprintf(out, "not known for all accesses: %s\n", study->unbounded);
     else
         fprintf(out, "known for all accesses from %" PRIu64 " pages on\n", study->bounded_from);
-    fprintf(out, "%" PRIu64 " pages of memory miss at most 1 %% of the touches, beyond the first of each page\n", study->memory);
+    fprintf(out, "%" PRIu64 " pages of memory miss at most 1 %% of the touches, beyond the first of each page\n",
+            study->memory);
 }
 
 static void print_sets(const struct vmti_study *study, FILE *out)
 {
-    fprintf(out, "\nworking set: distinct pages among the last touches\n%12s %12s %12s\n", "touches", "average", "peak");
+    fprintf(out, "\nworking set: distinct pages among the last touches\n%12s %12s %12s\n", "touches", "average",
+            "peak");
     for (size_t i = 0; i < study->set_count; i++) {
         const struct vmti_study_set *set = &study->sets[i];
         if (!is_power_of_two(set->tau) && i + 1 < study->set_count)
@@ -228,13 +233,13 @@ static void print_reuse(const struct vmti_study *study, FILE *out)
     for (size_t i = 0; i < study->reuse_count; i++)
         if (study->reuse[i].touches > most)
             most = study->reuse[i].touches;
-    fprintf(out, "\nreuse distance: distinct pages since the last touch of the page, itself included\n%25s %12s\n", "pages",
-            "touches");
+    fprintf(out, "\nreuse distance: distinct pages since the last touch of the page, itself included\n%25s %12s\n",
+            "pages", "touches");
     for (size_t i = 0; i < study->reuse_count; i++) {
         const struct vmti_study_bin *bin = &study->reuse[i];
         int length = (int)((double)bin->touches / (double)most * BAR + 0.5);
-        fprintf(out, "%12" PRIu64 "%s%-10.0" PRIu64 " %12" PRIu64 "  %.*s\n", bin->from, bin->from < bin->to ? " - " : "   ",
-                bin->from < bin->to ? bin->to : 0, bin->touches, length, bar);
+        fprintf(out, "%12" PRIu64 "%s%-10.0" PRIu64 " %12" PRIu64 "  %.*s\n", bin->from,
+                bin->from < bin->to ? " - " : "   ", bin->from < bin->to ? bin->to : 0, bin->touches, length, bar);
     }
     fprintf(out, "%25s %12" PRIu64 "  %.*s\n", "first touch", study->summary.footprint,
             (int)((double)study->summary.footprint / (double)most * BAR + 0.5), bar);

@@ -27,12 +27,13 @@ static void put_field(FILE *out, const char *text)
     putc('"', out);
 }
 
-static void put_row(const struct vmti_study *study, const struct vmti_event *event, const struct vmti_trace_owner *owner,
-                    const char *phase, FILE *out)
+static void put_row(const struct vmti_study *study, const struct vmti_event *event,
+                    const struct vmti_trace_owner *owner, const char *phase, FILE *out)
 {
     const char *access = !vmti_study_has_writes(study) ? "" : event->write ? "write" : "read";
-    fprintf(out, "%" PRIu64 ",%" PRIu64 ",%" PRIu32 ",%s,%s,0x%" PRIx64 ",", event->touch, event->time_ns, event->thread, access,
-            event->syscall ? "syscall" : "program", event->page * study->reader.header.page_size);
+    fprintf(out, "%" PRIu64 ",%" PRIu64 ",%" PRIu32 ",%s,%s,0x%" PRIx64 ",", event->touch, event->time_ns,
+            event->thread, access, event->syscall ? "syscall" : "program",
+            event->page * study->reader.header.page_size);
     if (owner) {
         fprintf(out, "%" PRIu32 ",%" PRIu64 ",", owner->index, event->page - owner->first_page);
         put_field(out, owner->label);
@@ -97,8 +98,9 @@ int vmti_report_tsv(struct vmti_study *study, FILE *out)
                 any |= cell[kind];
             if (!any)
                 continue;
-            fprintf(out, "%" PRIu64 "\t%" PRIu64 "\t%u\t0x%" PRIx64, vmti_walk_first_touch(walk, study->summary.touches, bin),
-                    walk->bin_time_ns[bin], row, walk->row[row].first * study->reader.header.page_size);
+            fprintf(out, "%" PRIu64 "\t%" PRIu64 "\t%u\t0x%" PRIx64,
+                    vmti_walk_first_touch(walk, study->summary.touches, bin), walk->bin_time_ns[bin], row,
+                    walk->row[row].first * study->reader.header.page_size);
             fprintf(out, "\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu32 "\n", cell[VMTI_WALK_READS],
                     cell[VMTI_WALK_WRITES], cell[VMTI_WALK_CALLS], cell[VMTI_WALK_UPGRADES], cell[VMTI_WALK_EVICTIONS]);
         }

@@ -16,7 +16,7 @@
 #define HASH_FUNCTION(key, bytes, hash) ((hash) = (unsigned)XXH3_64bits((key), (bytes)))
 #include <uthash.h>
 
-/* Pages up to which all groupings are read in one pass: they take 100 bytes a page each, at most half a gigabyte then. */
+/* Pages up to which all groupings are read in one pass: they take 100 bytes a page each, half a gigabyte then. */
 enum { ONE_PASS_PAGES = 1 << 20 };
 
 enum { STEPS_A_DOUBLING = 8 };
@@ -108,10 +108,10 @@ static const char *not_strict(const struct vmti_study *study)
     const struct vmti_trace_trailer *t = study->trailer;
     if (h->evict > 1)
         return "several pages left the window at once, so it was no strict FIFO";
-    if (h->flags & VMTI_TRACE_HAS_ONE_THREAD)
-        return "pages that other threads had open were not seen";
     if (!t)
         return "the trace has no end, which tells whether the window was exceeded";
+    if (h->flags & VMTI_TRACE_HAS_ONE_THREAD && t->threads > 1)
+        return "other threads, which do not count, opened pages too";
     if (t->room > h->window)
         return "the window was raised for the number of threads";
     if (t->over_window)
@@ -180,8 +180,9 @@ static void sort_groups(struct vmti_study_group *groups, size_t count, struct vm
     sort_groups(groups, half, other);
     sort_groups(groups + half, count - half, other);
     for (size_t i = 0; i < count; i++) {
-        bool first = b == count || (a < half && (groups[a].pages > groups[b].pages ||
-                                    (groups[a].pages == groups[b].pages && groups[a].touches >= groups[b].touches)));
+        bool first = b == count ||
+                     (a < half && (groups[a].pages > groups[b].pages ||
+                                   (groups[a].pages == groups[b].pages && groups[a].touches >= groups[b].touches)));
         other[i] = groups[first ? a++ : b++];
     }
     memcpy(groups, other, count * sizeof *groups);

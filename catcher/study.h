@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Everything about a trace that a report shows, found once and in no form yet: formats.h has the forms. Ordinary program
- * context: calls malloc. At most 200 bytes a distinct page, beside what is kept for each allocation; one pass over the trace
- * or several, so its length costs time alone.
+ * Everything about a trace that a report shows, found once and in no form yet: formats.h has the forms. Ordinary
+ * program context: calls malloc. Memory goes with the distinct pages and the allocations of the trace, not with its
+ * length: some 200 bytes a page, or 500 where that is little (study.c).
  */
 #ifndef VMTI_STUDY_H
 #define VMTI_STUDY_H
@@ -42,7 +42,7 @@ struct vmti_study_group {
 };
 
 struct vmti_study_groups {
-    struct vmti_study_group *groups; /* sites and labels: most pages first; threads and phases: in order of first touches */
+    struct vmti_study_group *groups; /* sites, labels: most pages first; threads, phases: in order of first touches */
     size_t count;
 };
 
@@ -118,8 +118,8 @@ struct vmti_study {
     uint64_t marks_left_out;
 };
 
-/* Opens a trace and counts what is in it. Each function returns 0, or negative errno with a sentence in study->reason. Free the
- * study in all cases. */
+/* Opens a trace and counts what is in it. Each function returns 0, or negative errno with a sentence in study->reason.
+ * Free the study in all cases. */
 VMTI_HIDDEN int vmti_study_open(struct vmti_study *study, const char *path);
 VMTI_HIDDEN int vmti_study_figures(struct vmti_study *study);
 

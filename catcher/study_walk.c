@@ -108,8 +108,8 @@ struct pass {
     struct vmti_walk *walk;
     struct pages pages;
     struct fifo fifo;
-    uint64_t *opened;  /* by rank: the touch that opened the page; 0: it is closed */
-    uint64_t *touches; /* by rank */
+    uint64_t *opened;     /* by rank: the touch that opened the page; 0: it is closed */
+    uint64_t *touches;    /* by rank */
     uint64_t next_bin_at; /* the first touch of the next bin */
     size_t mark_room;
 };
@@ -196,7 +196,9 @@ static int take_touch(struct pass *pass, const struct vmti_event *event)
         pass->next_bin_at = vmti_walk_first_touch(pass->walk, pass->study->summary.touches, (unsigned)bin + 1);
     }
     count(pass, event->touch, rank,
-          event->syscall ? VMTI_WALK_CALLS : event->write ? VMTI_WALK_WRITES : VMTI_WALK_READS);
+          event->syscall ? VMTI_WALK_CALLS
+          : event->write ? VMTI_WALK_WRITES
+                         : VMTI_WALK_READS);
     pass->touches[rank]++;
     evict(pass, event->touch, event->evicts);
     pass->opened[rank] = event->touch;

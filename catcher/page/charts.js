@@ -3,6 +3,7 @@
 'use strict';
 
 const PLOT = {left: 50, right: 12, top: 10, bottom: 42, height: 250};
+const bottom = PLOT.top + PLOT.height;
 
 /*
  * A chart with a cursor that the pointer and the arrow keys move from one point to the next.
@@ -23,8 +24,9 @@ function curveChart({label, x, y, points, at, draw, ticks}) {
     const mark = (aloud) => {
         const point = at(here);
         hover.replaceChildren(
-            element('line', {class: 'hover', x1: toX(point.x), x2: toX(point.x), y1: PLOT.top, y2: PLOT.top + PLOT.height}),
-            ...point.y.map((n, i) => element('circle', {class: `fill-${'ab'[i]}`, cx: toX(point.x), cy: toY(n), r: 4.5})));
+            element('line', {class: 'hover', x1: toX(point.x), x2: toX(point.x), y1: PLOT.top, y2: bottom}),
+            ...point.y.map((n, i) =>
+                element('circle', {class: `fill-${'ab'[i]}`, cx: toX(point.x), cy: toY(n), r: 4.5})));
         tip.show(toX(point.x), toY(point.y[0]), point.lines, aloud);
     };
     const hide = () => {
@@ -65,8 +67,8 @@ function curveChart({label, x, y, points, at, draw, ticks}) {
             axis.log ? Math.log2(Math.max(n, 1)) / Math.log2(axis.most) : n / axis.most;
         toX = (n) => PLOT.left + inner * (x.bars ? (n + 0.5) / x.most : scale(x, n));
         toY = (n) => PLOT.top + PLOT.height * (1 - scale(y, n));
-        svg.setAttribute('viewBox', `0 0 ${width} ${PLOT.top + PLOT.height + PLOT.bottom}`);
-        svg.style.height = `${PLOT.top + PLOT.height + PLOT.bottom}px`;
+        svg.setAttribute('viewBox', `0 0 ${width} ${bottom + PLOT.bottom}`);
+        svg.style.height = `${bottom + PLOT.bottom}px`;
         body.replaceChildren();
         hide();
         const add = (name, attributes, ...children) => body.append(element(name, attributes, ...children));
@@ -79,10 +81,11 @@ function curveChart({label, x, y, points, at, draw, ticks}) {
             if (i % every)
                 return;
             const last = toX(n) > PLOT.left + inner - 16 && !x.bars;
-            add('line', {class: 'axis', x1: toX(n), x2: toX(n), y1: PLOT.top + PLOT.height, y2: PLOT.top + PLOT.height + 4});
-            add('text', {x: toX(n), y: PLOT.top + PLOT.height + 18, 'text-anchor': last ? 'end' : 'middle'}, x.text(n));
+            add('line', {class: 'axis', x1: toX(n), x2: toX(n), y1: bottom, y2: bottom + 4});
+            add('text', {x: toX(n), y: bottom + 18, 'text-anchor': last ? 'end' : 'middle'}, x.text(n));
         });
-        add('text', {x: PLOT.left + inner / 2, y: PLOT.top + PLOT.height + 37, 'text-anchor': 'middle'}, inner < 420 ? x.shortName || x.name : x.name);
+        add('text', {x: PLOT.left + inner / 2, y: bottom + 37, 'text-anchor': 'middle'},
+            inner < 420 ? x.shortName || x.name : x.name);
         draw(add, toX, toY, inner);
         add('line', {class: 'axis', x1: PLOT.left, x2: PLOT.left + inner, y1: toY(0), y2: toY(0)});
     }));
@@ -140,12 +143,15 @@ function missChart(traces) {
         y: {most: 1, steps: [0, 0.25, 0.5, 0.75, 1], text: (n) => `${100 * n} %`},
         points: memories.length,
         at(i) {
-            const memory = memories[i], lines = [element('b', {}, `${count(memory, 'page')} of memory (${bytes(memory * page)})`)];
+            const memory = memories[i];
+            const lines = [element('b', {}, `${count(memory, 'page')} of memory (${bytes(memory * page)})`)];
             traces.forEach((trace, k) => {
                 const point = curves[k].find((p) => p.memory_pages === memory);
-                lines.push(`${side(traces, k)}misses ${point ? plain.format(point.misses) + ', ' : ''}${percent(ratio(k, memory))} of the touches`);
+                lines.push(`${side(traces, k)}misses ${point ? plain.format(point.misses) + ', ' : ''}` +
+                    `${percent(ratio(k, memory))} of the touches`);
                 if (point && point.low !== null)
-                    lines.push(`${side(traces, k)}of all accesses ${plain.format(point.low)} to ${plain.format(point.high)}`);
+                    lines.push(`${side(traces, k)}of all accesses ${plain.format(point.low)} to ` +
+                        plain.format(point.high));
             });
             return {x: memory, y: traces.map((_, k) => ratio(k, memory)), lines};
         },
@@ -153,9 +159,10 @@ function missChart(traces) {
             const from = traces[0].report.bounds_from_pages;
             if (traces.length === 1 && from !== null) {
                 const until = Math.min(x(Math.min(from, most)), PLOT.left + inner);
-                add('rect', {class: 'unknown', x: PLOT.left, y: PLOT.top, width: Math.max(0, until - PLOT.left), height: PLOT.height});
-                if (until - PLOT.left > 120)
-                    add('text', {x: PLOT.left + 8, y: PLOT.top + PLOT.height - 10}, 'of the touches alone');
+                const width = Math.max(0, until - PLOT.left);
+                add('rect', {class: 'unknown', x: PLOT.left, y: PLOT.top, width, height: PLOT.height});
+                if (width > 120)
+                    add('text', {x: PLOT.left + 8, y: bottom - 10}, 'of the touches alone');
             }
             curves.forEach((points, i) => {
                 const bounded = points.filter((point) => point.low !== null);
@@ -173,9 +180,10 @@ function missChart(traces) {
             const memory = traces[0].report.memory_1_percent;
             if (traces.length === 1 && memory) {
                 const end = x(memory) > PLOT.left + inner / 2;
-                add('line', {class: 'mark', x1: x(memory), x2: x(memory), y1: PLOT.top, y2: PLOT.top + PLOT.height});
-                add('text', {class: 'halo', x: x(memory) + (end ? -6 : 6), y: PLOT.top + 14, 'text-anchor': end ? 'end' : 'start'},
-                    `1 %: ${count(memory, 'page')}`);
+                add('line', {class: 'mark', x1: x(memory), x2: x(memory), y1: PLOT.top, y2: bottom});
+                add('text', {
+                    class: 'halo', x: x(memory) + (end ? -6 : 6), y: PLOT.top + 14, 'text-anchor': end ? 'end' : 'start',
+                }, `1 %: ${count(memory, 'page')}`);
             }
         },
     });
@@ -187,8 +195,8 @@ function missNote(traces) {
         return side(traces, i) + (report.no_bounds_reason ?
             `Of the touches alone. There are no bounds for all accesses of the program: ${report.no_bounds_reason}.` :
             `The line is of the touches, which are what a FIFO of ${plain.format(report.window_pages)} pages misses. ` +
-            `The band has the misses of all accesses of the program, from ${plain.format(report.bounds_from_pages)} pages on, ` +
-            'relative to the touches.');
+            'The band has the misses of all accesses of the program, from ' +
+            `${plain.format(report.bounds_from_pages)} pages on, relative to the touches.`);
     });
 }
 
@@ -216,10 +224,12 @@ function workingSetChart(traces) {
         },
         draw(add, x, y) {
             curves.forEach((points, i) => {
-                add('path', {class: `line ${'ab'[i]}`, d: path(points.map((point) => [point.tau, point.average_pages]), x, y)});
+                const averages = points.map((point) => [point.tau, point.average_pages]);
+                const most = peaks[i].map((point) => [point.tau, point.peak_pages]);
+                add('path', {class: `line ${'ab'[i]}`, d: path(averages, x, y)});
+                add('path', {class: `dots ${'ab'[i]}`, d: path(most, x, y)});
                 if (points.length === 1)
-                    add('circle', {class: `fill-${'ab'[i]}`, cx: x(points[0].tau), cy: y(points[0].average_pages), r: 4});
-                add('path', {class: `dots ${'ab'[i]}`, d: path(peaks[i].map((point) => [point.tau, point.peak_pages]), x, y)});
+                    add('circle', {class: `fill-${'ab'[i]}`, cx: x(averages[0][0]), cy: y(averages[0][1]), r: 4});
             });
         },
     });
@@ -230,7 +240,8 @@ function workingSetChart(traces) {
 function reuseChart(traces) {
     const length = Math.max(...traces.map((trace) => trace.report.reuse_distances.length));
     const longest = traces.find((trace) => trace.report.reuse_distances.length === length).report.reuse_distances;
-    const values = traces.map((trace) => [...Array.from({length}, (_, i) => trace.report.reuse_distances[i]?.touches || 0),
+    const values = traces.map((trace) => [
+        ...Array.from({length}, (_, i) => trace.report.reuse_distances[i]?.touches || 0),
         trace.report.footprint_pages]);
     const most = Math.max(1, ...values.flat());
     const name = (i) => i === length ? 'new' : power(longest[i].from);
@@ -242,8 +253,9 @@ function reuseChart(traces) {
         ticks: Array.from({length: length + 1}, (_, i) => i),
         points: length + 1,
         at(i) {
-            const lines = [element('b', {}, i === length ? 'first touches' : longest[i].from === longest[i].to ?
-                `${plain.format(longest[i].from)} page ago` : `${plain.format(longest[i].from)} to ${plain.format(longest[i].to)} pages ago`)];
+            const bin = longest[i];
+            const lines = [element('b', {}, i === length ? 'first touches' : bin.from === bin.to ?
+                `${count(bin.from, 'page')} ago` : `${plain.format(bin.from)} to ${count(bin.to, 'page')} ago`)];
             traces.forEach((trace, k) => lines.push(`${side(traces, k)}${count(values[k][i], 'touch', 'touches')}, ` +
                 `${percent(values[k][i] / Math.max(1, trace.report.touches))}`));
             return {x: i, y: values.map((v) => v[i]), lines};
@@ -251,8 +263,8 @@ function reuseChart(traces) {
         draw(add, x, y, inner) {
             const slot = inner / (length + 1) * 0.8, width = slot / traces.length;
             values.forEach((bars, k) => bars.forEach((n, i) => n && add('rect', {
-                class: `fill-${'ab'[k]}`, x: x(i) - slot / 2 + k * width, width: Math.max(1, width - 1), y: Math.min(y(n), y(0) - 1),
-                height: Math.max(1, y(0) - y(n)), opacity: i === length ? 0.6 : 1,
+                class: `fill-${'ab'[k]}`, x: x(i) - slot / 2 + k * width, width: Math.max(1, width - 1),
+                y: Math.min(y(n), y(0) - 1), height: Math.max(1, y(0) - y(n)), opacity: i === length ? 0.6 : 1,
             })));
         },
     });

@@ -51,7 +51,7 @@ function bytes(n) {
 function seconds(ns) {
     for (const [unit, name] of [[1e9, 's'], [1e6, 'ms'], [1e3, 'µs']])
         if (ns >= unit)
-            return `${(ns / unit).toPrecision(3).replace(/\.?0+$/, (zeros) => zeros.includes('.') ? '' : zeros)} ${name}`;
+            return `${plain.format(Number((ns / unit).toPrecision(3)))} ${name}`;
     return `${ns} ns`;
 }
 
@@ -121,8 +121,9 @@ function kindOf(reads, writes, calls, upgrades, evictions) {
 function allocationText(row) {
     if (row.allocation === undefined)
         return 'of no known allocation';
-    const name = row.label ? `${shown(row.label)} +${plain.format(row.page)}` : `#${row.allocation} +${plain.format(row.page)}`;
-    return row.label ? `${name} (allocation #${row.allocation})` : `${name} (page ${plain.format(row.page)} of this allocation)`;
+    const page = plain.format(row.page);
+    return row.label ? `${shown(row.label)} +${page} (allocation #${row.allocation})` :
+        `#${row.allocation} +${page} (page ${page} of this allocation)`;
 }
 
 function ownerKey(row) {

@@ -9,18 +9,22 @@ const FEW_ROWS = 15;
 
 /* What fewer of is better, or neither. */
 const COUNTS = [
-    ['touches', 'touches', true], ['program_touches', '... by the program', true], ['syscall_touches', '... by system calls', true],
+    ['touches', 'touches', true], ['program_touches', '... by the program', true],
+    ['syscall_touches', '... by system calls', true],
     ['footprint_pages', 'pages touched (footprint)', true], ['pages_once', '... touched once', false],
     ['pages_written', 'pages written', true], ['upgrades', 'first writes of pages opened for reading', false],
     ['memory_1_percent', 'memory with at most 1 % misses, in pages', true],
     ['evictions', 'evictions', true], ['drops', 'pages dropped: unmapped, moved or discarded', false],
     ['window_pages', 'window, in pages', false], ['window_raised_to', 'window at the end', false],
-    ['evict_pages', 'pages that left a full window at once', false], ['peak_open_pages', 'most pages open at once', false],
-    ['page_size', 'bytes a page', false], ['threads', 'threads', false], ['threads_counted', 'threads that count', false],
+    ['evict_pages', 'pages that left a full window at once', false],
+    ['peak_open_pages', 'most pages open at once', false], ['page_size', 'bytes a page', false],
+    ['threads', 'threads', false], ['threads_counted', 'threads that count', false],
     ['syscalls', 'system calls', false], ['syscalls_walked', '... that touched closed pages', false],
-    ['over_window_calls', '... that exceeded the window', false], ['unknown_calls', '... that vmtrace does not know', false],
+    ['over_window_calls', '... that exceeded the window', false],
+    ['unknown_calls', '... that vmtrace does not know', false],
     ['left_open_pages', 'pages left open for io_uring', false], ['refused_calls', 'io_uring set-ups refused', false],
-    ['duration_ns', 'nanoseconds', false], ['start_time', 'start', false], ['scope', 'scope', false], ['engine', 'engine', false],
+    ['duration_ns', 'nanoseconds', false], ['start_time', 'start', false], ['scope', 'scope', false],
+    ['engine', 'engine', false],
     ['end', 'end', false], ['end_code', 'end code', false], ['fingerprint', 'fingerprint of the touches', false],
 ];
 
@@ -41,9 +45,12 @@ function difference(now, then, lessIsBetter) {
 function cards() {
     const shownFirst = [
         ['footprint_pages', 'pages touched', (r) => bytes(r.footprint_pages * r.page_size)],
-        ['touches', 'touches', (r) => `${plain.format(r.program_touches)} program, ${plain.format(r.syscall_touches)} calls`],
-        ['memory_1_percent', 'pages for 1 % misses', (r) => r.memory_1_percent ? bytes(r.memory_1_percent * r.page_size) : 'no touches'],
-        ['pages_once', 'pages touched once', (r) => r.footprint_pages ? `${percent(r.pages_once / r.footprint_pages)} of all` : ''],
+        ['touches', 'touches', (r) => r.syscall_touches ? `${plain.format(r.syscall_touches)} by system calls` :
+            'none by system calls'],
+        ['memory_1_percent', 'pages for 1 % misses', (r) => r.memory_1_percent ?
+            bytes(r.memory_1_percent * r.page_size) : 'no touches'],
+        ['pages_once', 'pages touched once', (r) => r.footprint_pages ?
+            `${percent(r.pages_once / r.footprint_pages)} of all` : ''],
         ['pages_written', 'pages written', (r) => r.track_writes && r.footprint_pages ?
             `${percent(r.pages_written / r.footprint_pages)} of all` : 'needs --writes'],
         ['evictions', 'evictions', (r) => `window of ${count(r.window_pages, 'page')}`],
@@ -52,7 +59,7 @@ function cards() {
         const values = traces.map((trace) => trace.report[key]);
         return element('div', {class: 'card', 'data-card': key},
             element('div', {class: 'name'}, name),
-            element('div', {class: 'value'}, values[0] === null && key === 'pages_written' ? 'not tracked' : valueText(values[0])),
+            element('div', {class: 'value'}, values[0] === null ? '\u2013' : valueText(values[0])),
             element('div', {class: 'more'}, traces.length < 2 ? more(traces[0].report) :
                 ['B: ', valueText(values[1]), ' ', difference(values[0], values[1], key !== 'pages_once')]));
     }));
@@ -75,7 +82,8 @@ function countsSection() {
 /* ---------------------------------------------------------------- tables of groups */
 
 const GROUPS = [
-    {key: 'by_site', one: 'site', title: 'By allocation site', name: (g) => g.site === null ? 'not known' : shown(g.site)},
+    {key: 'by_site', one: 'site', title: 'By allocation site',
+        name: (g) => g.site === null ? 'not known' : shown(g.site)},
     {key: 'by_label', one: 'label', title: 'By label', name: (g) => shown(g.label)},
     {key: 'by_thread', one: 'thread', title: 'By thread', name: (g) => `${g.thread}${g.tid ? `, tid ${g.tid}` : ''}`,
         same: (g) => g.thread},
@@ -84,7 +92,7 @@ const GROUPS = [
 
 const FIGURES = [['pages', 'pages'], ['touches', 'touches'], ['memory_1_percent', 'memory for 1 %']];
 
-/* Rows with the groups of either trace: {name, values: [of A, of B]}. Two calls in one line are two sites with one name. */
+/* Rows with the groups of either trace: {name, values: [of A, of B]}. Two calls in a line are two sites with one name. */
 function groupRows(kind) {
     const rows = new Map();
     traces.forEach((trace, i) => {
@@ -111,13 +119,15 @@ function groupColumns(kind) {
         }));
         if (traces.length > 1) {
             const delta = (row) => (row.values[0][figure] || 0) - (row.values[1][figure] || 0);
-            const only = (row) => row.values[1][figure] === undefined ? 'A alone' : row.values[0][figure] === undefined ? 'B alone' : null;
+            const only = (row) => row.values[1][figure] === undefined ? 'A alone' :
+                row.values[0][figure] === undefined ? 'B alone' : null;
             columns.push({name: 'A \u2212 B', value: delta,
                 text: (row) => only(row) || difference(row.values[0][figure], row.values[1][figure], true)});
         } else if (figure === 'touches') {
             const all = Math.max(1, traces[0].report.touches), share = (row) => (row.values[0].touches || 0) / all;
             columns.push({name: 'share', value: share, text: (row) => element('span', {},
-                element('span', {class: 'share', 'aria-hidden': 'true'}, shareBar(share(row))), ` ${percent(share(row))}`)});
+                element('span', {class: 'share', 'aria-hidden': 'true'}, shareBar(share(row))),
+                ` ${percent(share(row))}`)});
         }
     }
     return columns;
@@ -169,24 +179,25 @@ function groupTable(kind) {
         element('h3', {}, kind.title),
         element('div', {class: 'scroll'}, element('table', {}, element('thead', {}, element('tr', {}, heads)), body)),
         more,
-        left.some(Boolean) ? element('p', {class: 'note'}, `${plain.format(Math.max(...left))} more are left out here; ` +
-            'vmtrace report --json has them.') : null);
+        left.some(Boolean) ? element('p', {class: 'note'},
+            `${plain.format(Math.max(...left))} more are left out here; vmtrace report --json has them.`) : null);
 }
 
 function groupTables() {
     const tables = GROUPS.map(groupTable).filter(Boolean);
     return tables.length && element('section', {},
         element('h2', {}, 'Who touched what'),
-        element('p', {class: 'note'}, 'Memory for 1 %: the smallest LRU memory, in pages, whose misses beyond the first touch of each page ' +
-            'are at most 1 % of the touches of the row.'),
+        element('p', {class: 'note'}, 'Memory for 1 %: the smallest LRU memory, in pages, whose misses beyond the first ' +
+            'touch of each page are at most 1 % of the touches of the row.'),
         element('div', {class: traces.length > 1 ? 'tables' : 'tables two'}, tables));
 }
 
 /* ---------------------------------------------------------------- head and foot */
 
 const END_TEXT = {
-    region: () => 'ended by vmt_end', exit: (code) => `exited with status ${code}`, signal: (code) => `killed by signal ${code}`,
-    exec: () => 'replaced itself by execve', lost: () => 'region given up', unwritten: () => 'trace not written to its end',
+    region: () => 'ended by vmt_end', exit: (code) => `exited with status ${code}`,
+    signal: (code) => `killed by signal ${code}`, exec: () => 'replaced itself by execve',
+    lost: () => 'region given up', unwritten: () => 'trace not written to its end',
 };
 
 function factsOf(trace) {
@@ -230,12 +241,12 @@ function head() {
         what.append(element('h1', {}, element('code', {}, commands[0] || shown(traces[0].file))),
             element('p', {class: 'facts'}, factsOf(traces[0])));
     else
-        what.append(element('h1', {}, 'Two traces'), traces.map((trace, i) => [
+        what.append(element('h1', {}, 'Two traces'), ...traces.flatMap((trace, i) => [
             element('p', {}, element('b', {}, `${'AB'[i]}: `), element('code', {}, commands[i])),
-            element('p', {class: 'facts'}, factsOf(trace))]).flat().reduce((all, p) => (all.append(p), all), element('div')));
+            element('p', {class: 'facts'}, factsOf(trace))]));
     document.getElementById('head').append(what, themeButton());
-    document.getElementById('foot').append(`Made by vmtrace ${data.version}. A touch is a first access to a page that was not among ` +
-        'those that were open; accesses to open pages are not seen.');
+    document.getElementById('foot').append(`Made by vmtrace ${data.version}. A touch is a first access to a page that ` +
+        'was not among those that were open; accesses to open pages are not seen.');
 }
 
 /* ---------------------------------------------------------------- the page */
@@ -254,10 +265,12 @@ function walkSection(touched) {
         element('h2', {}, 'The walk through memory'),
         walkLegend(touched.find((trace) => trace.report.track_writes)?.report || touched[0].report,
             () => walks.forEach((walk) => walk.draw(walk.chart.clientWidth))),
-        element('div', {class: walks.length > 1 ? 'walks two' : 'walks'}, walks.map((walk, i) => element('div', {},
-            walks.length > 1 ? element('h3', {}, `${'AB'[traces.indexOf(touched[i])]}: ${shown(touched[i].file)}`) : null, walk.chart))),
-        element('p', {class: 'note'}, 'Addresses go down the page. Pages that were never touched are left out; a dotted line is where 1 MiB or more ' +
-            'of addresses is. Darker or brighter: more touches. To the left: labels, or allocations in order of their making. ' +
+        element('div', {class: walks.length > 1 ? 'walks two' : 'walks'}, walks.map((walk) => element('div', {},
+            traces.length > 1 ? element('h3', {}, side(traces, traces.indexOf(walk.trace)), shown(walk.trace.file)) : null,
+            walk.chart))),
+        element('p', {class: 'note'}, 'Addresses go down the page. Pages that were never touched are left out; a dotted ' +
+            'line is where 1 MiB or more of addresses is. Stronger colours: more touches. To the left: labels, or ' +
+            'allocations in order of their making. ' +
             (left ? `${count(left, 'phase')} more than a page can show are left out. ` : '') +
             'Arrow keys move the cursor, with Shift to the next place where something is.'));
 }
@@ -287,16 +300,18 @@ function build() {
     if (touched.length)
         main.append(walkSection(touched));
     if (touched.length < traces.length)
-        main.append(element('p', {class: 'note'}, touched.length ? 'One of the traces has no touches, and so no curves.' :
-            'No page was touched, so there is nothing to draw.'));
+        main.append(element('p', {class: 'note'}, touched.length ?
+            'One of the traces has no touches, and so no curves.' : 'No page was touched, so there is nothing to draw.'));
     else
         main.append(
             element('div', {class: 'pair'},
                 chartSection('Misses by size of memory', missChart(traces), missNote(traces)),
                 chartSection('Working set', workingSetChart(traces),
-                    ['Distinct pages among the last touches: the line is the average over all moments, the dots are the most at any.'])),
+                    ['Distinct pages among the last touches: the line is the average over all moments, the dots are ' +
+                        'the most at any.'])),
             chartSection('Reuse distances', reuseChart(traces),
-                ['How many distinct pages had been touched when a page came back: what is to the right of a memory\u2019s size, it misses.']));
+                ['How many distinct pages had been touched when a page came back: what is to the right of a memory\u2019s ' +
+                    'size, it misses.']));
     main.append(groupTables() || '', countsSection());
 }
 

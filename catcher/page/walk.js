@@ -50,8 +50,8 @@ class Walk {
         this.chart = element('div', {class: 'chart'});
         this.canvas = element('canvas', {tabindex: 0, role: 'img', 'data-walk': true, 'aria-label':
             `Pages of ${trace.file} by time: ${count(trace.report.footprint_pages, 'page')}, ` +
-            `${count(trace.report.touches, 'touch', 'touches')}. Arrow keys move a cursor, with Shift to the next place ` +
-            'where something is.'});
+            `${count(trace.report.touches, 'touch', 'touches')}. Arrow keys move a cursor, with Shift to the next ` +
+            'place where something is.'});
         this.canvas.walk = this; /* for who looks at the page from outside */
         this.cursor = element('canvas', {class: 'cursor', 'aria-hidden': 'true'});
         this.chart.append(this.canvas, this.cursor);
@@ -106,7 +106,8 @@ class Walk {
     /* Several cells share a dot of the screen where there are fewer dots than cells. */
     drawCells(context, ratio) {
         const {bins, rows, at, counts} = this.cells;
-        const width = Math.min(bins, Math.round(this.plotWidth * ratio)), height = Math.min(rows, Math.round(this.plotHeight * ratio));
+        const width = Math.min(bins, Math.round(this.plotWidth * ratio));
+        const height = Math.min(rows, Math.round(this.plotHeight * ratio));
         const sums = new Float64Array(width * height * KINDS);
         for (let bin = 0, cell = 0; bin < bins; bin++) {
             const x = Math.floor(bin * width / bins);
@@ -213,7 +214,8 @@ class Walk {
             context.fillRect(from, WALK.top, Math.max(1, to - from), WALK.phases - 4);
             if (to - from > 26) {
                 context.fillStyle = colour('text');
-                context.fillText(this.fit(context, phase.name, to - from - 10), from + 5, WALK.top + WALK.phases / 2 - 1);
+                const middle = WALK.top + WALK.phases / 2 - 1;
+                context.fillText(this.fit(context, phase.name, to - from - 10), from + 5, middle);
             }
             context.strokeStyle = colour('axis');
             context.lineWidth = 1;
@@ -238,7 +240,8 @@ class Walk {
             context.fillRect(Math.round(x), y, 1, 4);
             context.fillText(text, Math.min(x, this.left + this.plotWidth - half), y + 6);
         }
-        context.fillText(this.plotWidth < 360 ? 'touches' : 'touches, from the first to the last', this.left + this.plotWidth / 2, y + 22);
+        context.fillText(this.plotWidth < 360 ? 'touches' : 'touches, from the first to the last',
+            this.left + this.plotWidth / 2, y + 22);
         context.textAlign = 'left';
         context.fillText('pages', 0, this.plotTop - (this.phases.length ? 20 : 0));
     }
@@ -270,9 +273,10 @@ class Walk {
     /* The nearest place with something in it within a few dots, for those are small; else the place itself. */
     nearest(bin, row) {
         const wide = this.plotWidth / this.cells.bins, high = this.plotHeight / this.cells.rows, reach = 5;
+        const bins = Math.floor(reach / wide), rows = Math.floor(reach / high);
         let best = [bin, row], least = this.isHere(bin, row) ? 0 : reach * reach;
-        for (let b = Math.max(0, bin - Math.floor(reach / wide)); least && b <= bin + reach / wide && b < this.cells.bins; b++)
-            for (let r = Math.max(0, row - Math.floor(reach / high)); r <= row + reach / high && r < this.cells.rows; r++) {
+        for (let b = Math.max(0, bin - bins); least && b <= Math.min(bin + bins, this.cells.bins - 1); b++)
+            for (let r = Math.max(0, row - rows); r <= Math.min(row + rows, this.cells.rows - 1); r++) {
                 const away = ((b - bin) * wide) ** 2 + ((r - row) * high) ** 2;
                 if (away < least && this.isHere(b, r)) {
                     least = away;
@@ -313,7 +317,8 @@ class Walk {
     mark(aloud) {
         const context = this.cursor.getContext('2d'), bin = this.bin, row = this.row;
         const x = this.binX(bin + 0.5), y = this.rowY(row + 0.5);
-        const wide = Math.max(7, this.plotWidth / this.cells.bins), high = Math.max(7, this.plotHeight / this.cells.rows);
+        const wide = Math.max(7, this.plotWidth / this.cells.bins);
+        const high = Math.max(7, this.plotHeight / this.cells.rows);
         context.clearRect(0, 0, this.cursor.width, this.cursor.height);
         context.strokeStyle = colour('text');
         context.globalAlpha = 0.45;
@@ -335,13 +340,14 @@ class Walk {
         const phase = this.phases.find((p) => from > p.from && from <= p.to);
         const lines = [element('b', {}, here.pages === 1 ? `page ${here.first}` :
             `${count(here.pages, 'page')}, ${here.first} to ${here.last}`)];
-        lines.push(element('span', {}, here.pages > 1 ? `the one with the most touches, ${here.hottest}: ` : '', allocationText(here)));
+        lines.push((here.pages > 1 ? `the one with the most touches, ${here.hottest}: ` : '') + allocationText(here));
         if (here.site)
             lines.push(`allocated at ${shown(here.site)}`);
-        lines.push(from === to ? `touch ${plain.format(from)}` : `touches ${plain.format(from)} to ${plain.format(to)}`);
-        lines[lines.length - 1] += `, ${seconds(walk.bin_time_ns[bin])} after the start${phase ? `, phase ${phase.name}` : ''}`;
+        lines.push((from === to ? `touch ${plain.format(from)}` : `touches ${plain.format(from)} to ${plain.format(to)}`) +
+            `, ${seconds(walk.bin_time_ns[bin])} after the start${phase ? `, phase ${phase.name}` : ''}`);
         lines.push(`here: ${this.countsText(bin, row)}`);
-        lines.push(`${count(here.touches, 'touch', 'touches')} of ${here.pages === 1 ? 'this page' : 'these pages'} in all`);
+        lines.push(`${count(here.touches, 'touch', 'touches')} of ` +
+            `${here.pages === 1 ? 'this page' : 'these pages'} in all`);
         return lines;
     }
 
@@ -349,7 +355,8 @@ class Walk {
         const place = this.cells.at[bin * this.cells.rows + row];
         if (!place)
             return 'nothing';
-        const [reads, writes, calls, upgrades, evictions] = this.cells.counts.subarray((place - 1) * KINDS, place * KINDS);
+        const counts = this.cells.counts.subarray((place - 1) * KINDS, place * KINDS);
+        const [reads, writes, calls, upgrades, evictions] = counts;
         const writesKnown = this.trace.report.track_writes;
         return [
             reads && (writesKnown ? count(reads, 'read') : count(reads, 'touch', 'touches')),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A headless Chromium without a network of its own, driven by chromedriver over WebDriver (https://www.w3.org/TR/webdriver2/)."""
+"""A headless Chromium, driven by chromedriver over WebDriver (https://www.w3.org/TR/webdriver2/)."""
 import base64
 import json
 import os
@@ -9,12 +9,12 @@ import time
 import urllib.error
 import urllib.request
 
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars")
+FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+         "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage", "--hide-scrollbars")
 SECONDS = 60
 
-KEYS = {"Tab": "\ue004", "Shift": "\ue008", "Escape": "\ue00c", "End": "\ue010", "Home": "\ue011", "ArrowLeft": "\ue012",
-        "ArrowUp": "\ue013", "ArrowRight": "\ue014", "ArrowDown": "\ue015", "Enter": "\ue007"}
+KEYS = {"Tab": "\ue004", "Shift": "\ue008", "Escape": "\ue00c", "End": "\ue010", "Home": "\ue011",
+        "ArrowLeft": "\ue012", "ArrowUp": "\ue013", "ArrowRight": "\ue014", "ArrowDown": "\ue015"}
 
 
 def missing():
@@ -30,7 +30,7 @@ class Browser:
 
     def __init__(self, folder, width=1280, height=900):
         self.log_path = os.path.join(folder, "chromedriver.out")
-        environment = {**os.environ, "HOME": folder, "TMPDIR": folder, "XDG_CONFIG_HOME": folder, "XDG_CACHE_HOME": folder}
+        environment = {**os.environ, **dict.fromkeys(("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"), folder)}
         with open(self.log_path, "wb") as out:
             self.driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=out, stderr=out, env=environment)
         self.session = None
@@ -59,7 +59,8 @@ class Browser:
         raise RuntimeError("chromedriver does not start")
 
     def call(self, method, path, body=None):
-        request = urllib.request.Request(self.address + path, method=method, headers={"Content-Type": "application/json"},
+        request = urllib.request.Request(self.address + path, method=method,
+                                         headers={"Content-Type": "application/json"},
                                          data=None if body is None else json.dumps(body).encode())
         try:
             with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=SECONDS) as answer:
@@ -87,7 +88,8 @@ class Browser:
 
     def resize(self, width, height):
         """The page's own size, as a phone has it; a window has a least width."""
-        self.devtools("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.devtools("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
+                      mobile=False)
         self.settle()
 
     def colours(self, scheme):
@@ -97,14 +99,16 @@ class Browser:
 
     def point(self, x, y):
         """Moves the mouse there, in the window."""
-        self.command("/actions", {"actions": [{"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}, "actions": [
-            {"type": "pointerMove", "duration": 0, "origin": "viewport", "x": round(x), "y": round(y)}]}]})
+        move = {"type": "pointerMove", "duration": 0, "origin": "viewport", "x": round(x), "y": round(y)}
+        self.command("/actions", {"actions": [
+            {"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}, "actions": [move]}]})
 
     def press(self, *keys):
         """Presses the keys together."""
         codes = [KEYS[key] for key in keys]
         self.command("/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": [
-            *({"type": "keyDown", "value": code} for code in codes), *({"type": "keyUp", "value": code} for code in codes)]}]})
+            *({"type": "keyDown", "value": code} for code in codes),
+            *({"type": "keyUp", "value": code} for code in codes)]}]})
 
     def log(self, kind):
         """Entries since the last call: browser, or performance."""
@@ -113,7 +117,8 @@ class Browser:
     def requested(self):
         """Addresses that were asked for since the last call."""
         messages = [json.loads(entry["message"])["message"] for entry in self.log("performance")]
-        return [message["params"]["request"]["url"] for message in messages if message["method"] == "Network.requestWillBeSent"]
+        return [message["params"]["request"]["url"] for message in messages
+                if message["method"] == "Network.requestWillBeSent"]
 
     def picture(self, path, whole=False):
         """A PNG of the window, or of the whole page."""

@@ -69,6 +69,14 @@ block sh 'The same for whole programs, and budgets' | sed "s,sqlite3\.vmt,$folde
 grep -q 'vmtrace check' "$folder/commands" || fail "the README shows no vmtrace check"
 PATH=$build/bin:$PATH env -u CI sh -eu "$folder/commands" >"$folder/out" || fail "a command failed: $(cat "$folder/out")"
 
+block sh '## A report to look at' | sed "s,sqlite3\.,$folder/&,g" >"$folder/commands"
+grep -q 'report --html' "$folder/commands" || fail "the README shows no report to look at"
+PATH=$build/bin:$PATH sh -eu "$folder/commands" >"$folder/out" || fail "a command of the README failed"
+for file in html difference.html trace.json folded csv; do
+    [ -s "$folder/sqlite3.$file" ] || fail "the README's commands left no sqlite3.$file"
+done
+[ "$(wc -c <"$source/examples/report.png")" -lt 307200 ] || fail "the README's picture is large"
+
 block sh '## Two engines' >"$folder/commands"
 grep -q 'engine=dispatch' "$folder/commands" || fail "the README shows no dispatch engine"
 PATH=$build/bin:$PATH sh -eu "$folder/commands" >"$folder/out" || fail "a command of the README failed"

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The page that `vmtrace report --html` makes, in a browser: what it shows, what it answers, and that it stays by itself.
+"""The page that `vmtrace report --html` makes, in a browser: what it shows and answers, and that it stays by itself.
 
-test_page.py PROGRAMS PICTURES: the folder with made_trace (tests/programs/made_trace.c), and one in which pictures of the pages
-are left. VMTRACE is the command. Ends with 0, 1 (something is wrong) or 77 (no Chromium or chromedriver).
+test_page.py PROGRAMS PICTURES: the folder with made_trace (tests/programs/made_trace.c), and one in which pictures of
+the pages are left. VMTRACE is the command. Ends with 0, 1 (something is wrong) or 77 (no Chromium or chromedriver).
 """
 import json
 import os
@@ -13,7 +13,9 @@ import sys
 import tempfile
 import time
 
-from browser import Browser, missing
+sys.dont_write_bytecode = True  # beside browser.py, in the source
+
+from browser import Browser, missing  # noqa: E402
 
 VMTRACE = os.environ["VMTRACE"]
 failures = 0
@@ -39,8 +41,13 @@ def write_page(name, *words):
     subprocess.run([VMTRACE, "report", "--html", "-o", name + ".html", *(words or [name + ".vmt"])], check=True)
 
 
+def report(name, form):
+    words = [VMTRACE, "report", "--format=" + form, name + ".vmt"]
+    return subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout
+
+
 def figures(name):
-    return json.loads(subprocess.run([VMTRACE, "report", "--json", name + ".vmt"], stdout=subprocess.PIPE, check=True).stdout)
+    return json.loads(report(name, "json"))
 
 
 def show(browser, name):
@@ -77,15 +84,16 @@ def check_figures(browser, name):
         expected = "not known" if r[key] is None else r[key]
         check(number(text) == expected, "%s: %s is %s, not %s" % (name, key, text, expected))
     for by in ("by_site", "by_label", "by_thread", "by_phase"):
-        shown = browser.run("return [...document.querySelectorAll(`[data-group=\"${arguments[0]}\"] tbody tr`)].map((row) => "
-                            "[...row.querySelectorAll('[data-figure]')].map((cell) => cell.innerText))", by)
+        shown = browser.run("return [...document.querySelectorAll(`[data-group=\"${arguments[0]}\"] tbody tr`)]"
+                            ".map((row) => [...row.querySelectorAll('[data-figure]')].map((cell) => cell.innerText))", by)
         check([list(map(number, row)) for row in shown] ==
               [[g["pages"], g["touches"], g["memory_1_percent"]] for g in r[by]], "%s: %s: %s" % (name, by, shown))
     return r
 
 
 def check_sorting(browser, name, r):
-    column = "return [...document.querySelectorAll('[data-group=\"by_phase\"] tbody tr')].map((row) => row.cells[2].innerText)"
+    column = ("return [...document.querySelectorAll('[data-group=\"by_phase\"] tbody tr')]"
+              ".map((row) => row.cells[2].innerText)")
     press = "document.querySelectorAll('[data-group=\"by_phase\"] thead button')[2].click();"
     touches = [g["touches"] for g in r["by_phase"]]
     browser.run(press)
@@ -103,13 +111,13 @@ def place_of(browser, bin_, row):
     """Where a cell of the walk is in the window, once it has been scrolled there."""
     return browser.run("const canvas = document.querySelector('[data-walk]'); canvas.scrollIntoView({block: 'center'});"
                        "const walk = canvas.walk, box = canvas.getBoundingClientRect();"
-                       "return [box.left + walk.binX(arguments[0] + 0.5), box.top + walk.rowY(arguments[1] + 0.5)];", bin_, row)
+                       "return [box.left + walk.binX(arguments[0] + 0.5), box.top + walk.rowY(arguments[1] + 0.5)];",
+                       bin_, row)
 
 
 def check_hover(browser, name):
-    """What the tip says of some touches, against the rows of the csv. Few pages and bins: each has a cell of its own."""
-    lines = subprocess.run([VMTRACE, "report", "--format=csv", name + ".vmt"], stdout=subprocess.PIPE, check=True).stdout.decode()
-    rows = [line.split(",") for line in lines.splitlines()[1:]]
+    """What the tip says of some touches, against the rows of the csv. Each of these few has a cell of its own."""
+    rows = [line.split(",") for line in report(name, "csv").decode().splitlines()[1:]]
     pages = sorted({int(row[5], 16) for row in rows})
     check(len(pages) <= 600 and len(rows) <= 1000, name + ": cells are shared")
     for row in rows[:: len(rows) // 12]:
@@ -141,7 +149,8 @@ def check_keys(browser, name):
             break
     check(reached[-1] == "walk", "%s: Tab reaches %s" % (name, reached))
     check(reached.count("checkbox") == 4 and "button" in reached, "%s: Tab passes %s" % (name, reached))
-    check(browser.run("return getComputedStyle(document.activeElement).outlineStyle") == "solid", name + ": the focus is not seen")
+    check(browser.run("return getComputedStyle(document.activeElement).outlineStyle") == "solid",
+          name + ": the focus is not seen")
     tips = [browser.run(TIP % WALK)]
     for keys in (("End",), ("Home",), ("ArrowRight",), ("ArrowDown",), ("Shift", "ArrowRight")):
         browser.press(*keys)
@@ -167,7 +176,8 @@ def check_keys(browser, name):
 
 CONTRAST = """
 const parse = (text) => text.match(/[\\d.]+/g).map(Number);
-const light = (c) => c.slice(0, 3).map((n) => n / 255).map((n) => n <= 0.04045 ? n / 12.92 : ((n + 0.055) / 1.055) ** 2.4)
+const light = (c) => c.slice(0, 3).map((n) => n / 255)
+    .map((n) => n <= 0.04045 ? n / 12.92 : ((n + 0.055) / 1.055) ** 2.4)
     .reduce((sum, n, i) => sum + n * [0.2126, 0.7152, 0.0722][i], 0);
 const ground = (e) => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor);
     if (c.length < 4 || c[3] === 1) return c; } return [255, 255, 255]; };
@@ -175,7 +185,8 @@ let least = [99, ''];
 for (const e of document.querySelectorAll('body *')) {
     if (![...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()) || !e.getClientRects().length)
         continue;
-    const style = getComputedStyle(e), a = light(parse(e.closest('svg') ? style.fill : style.color)), b = light(ground(e));
+    const style = getComputedStyle(e), b = light(ground(e));
+    const a = light(parse(e.closest('svg') ? style.fill : style.color));
     const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
     if (ratio < least[0])
         least = [ratio, e.textContent.trim().slice(0, 40)];
@@ -214,7 +225,8 @@ def check_drawn(browser, name, r):
             const walk = canvas.walk, copy = document.createElement('canvas');
             copy.width = canvas.width; copy.height = canvas.height;
             copy.getContext('2d', {willReadFrequently: true}).drawImage(canvas, 0, 0);
-            const at = copy.getContext('2d').getImageData(walk.left + 2, walk.plotTop + 2, walk.plotWidth - 4, walk.plotHeight - 4).data;
+            const at = copy.getContext('2d').getImageData(walk.left + 2, walk.plotTop + 2, walk.plotWidth - 4,
+                walk.plotHeight - 4).data;
             let reds = 0, blues = 0;
             for (let i = 0; i < at.length; i += 4) {
                 reds += at[i] > at[i + 2] + 60;
@@ -248,7 +260,8 @@ def measure_hover(browser, name):
         const start = performance.now();
         canvas.walk.draw(canvas.walk.chart.clientWidth);
         return [times[150], times[297], performance.now() - start];""")
-    print("%s: a move of the pointer takes %.2f ms, the slowest hundredth %.2f ms; drawing it all %.0f ms" % (name, *milliseconds))
+    print("%s: a move of the pointer takes %.2f ms, the slowest hundredth %.2f ms; drawing it all %.0f ms" %
+          (name, *milliseconds))
 
 
 # ---------------------------------------------------------------- all of it
@@ -273,11 +286,12 @@ def check_pages(browser, programs, pictures):
     check_quiet(browser, "hostile")
     check(browser.run("return document.querySelectorAll('img, iframe, b script, main script').length") == 0,
           "hostile: text of the trace became an element")
-    labels = browser.run("return [...document.querySelectorAll('[data-group=\"by_label\"] tbody td:first-child')].map((e) => e.innerText)")
+    labels = browser.run("return [...document.querySelectorAll('[data-group=\"by_label\"] tbody td:first-child')]"
+                         ".map((e) => e.innerText)")
     check(labels == ["</script><img onerror=bad()>", "\\u{2028}=1+1;x y\\"], "hostile: labels are %s" % labels)
     check_looks(browser, "hostile", pictures)
 
-    for kind, says in (("empty", "No page was touched"), ("one", "1 program")):
+    for kind, says in (("empty", "No page was touched"), ("one", "none by system calls")):
         make(kind, programs, kind)
         write_page(kind)
         show(browser, kind)
@@ -292,7 +306,8 @@ def check_pages(browser, programs, pictures):
     show(browser, "cut")
     check_quiet(browser, "cut")
     text = browser.run("return document.body.innerText")
-    check("Not complete" in text and "end not known" in text and "There are no bounds" in text, "cut: it does not say so")
+    for says in ("Not complete", "end not known", "There are no bounds"):
+        check(says in text, "cut: does not say %r" % says)
 
     make("plain", programs, "plain", "2000", "500")
     write_page("against", "mixed.vmt", "--against", "plain.vmt")

@@ -35,8 +35,8 @@ def check(holds, what):
 def vmtrace(*words, status=0, **environment):
     """(standard output, standard error) of the command, which must end so."""
     clean = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
-    done = subprocess.run([VMTRACE, *words], env={**clean, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          timeout=100)
+    done = subprocess.run([VMTRACE, *words], env={**clean, **environment}, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=100)
     if done.returncode != status:
         sys.exit("FAIL: vmtrace %s ended with %d: %s" % (" ".join(words), done.returncode, done.stderr.decode()))
     return done.stdout, done.stderr.decode()
@@ -49,7 +49,7 @@ def report(path, form):
 def page_data(page):
     """The data in a page, which must be one element whatever it says."""
     text = page.decode()
-    check(text.count("</script>") == 2 and text.count("<script") == 2, "the page has other script elements than its own")
+    check(text.count("</script>") == text.count("<script") == 2, "the page has other script elements than its own")
     data = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL).group(1)
     check("<" not in data and data.isascii(), "a < or what is not ASCII is in the page's data as it is")
     return json.loads(data)
@@ -140,7 +140,8 @@ def check_groups(path, r, touches, exact_names):
                 rows[row[column]].append(page)
         groups = r["by_" + by]
         expected = sorted((len(set(pages)), len(pages)) for pages in rows.values())
-        check(sorted((g["pages"], g["touches"]) for g in groups) == expected, "%s: by_%s is not as the csv" % (path, by))
+        shown = sorted((g["pages"], g["touches"]) for g in groups)
+        check(shown == expected, "%s: by_%s is not as the csv" % (path, by))
         if exact_names:
             names = {str(g[by]) if g[by] is not None else "" for g in groups}
             check(names == set(rows), "%s: by_%s: names %s" % (path, by, names))
@@ -156,7 +157,7 @@ def check_curves(path, r, touches):
     if not r["touches"]:
         check(not curve and not r["working_set"] and not r["reuse_distances"], path + ": curves of nothing")
         return
-    check(memories[-1] == r["footprint_pages"] and curve[-1]["misses"] == r["footprint_pages"], path + ": end of the curve")
+    check(memories[-1] == curve[-1]["misses"] == r["footprint_pages"], path + ": end of the curve")
     by_memory = {point["memory_pages"]: point for point in curve}
     for memory in memories[:: max(1, len(memories) // 6)]:
         check(touches.misses(memory) == by_memory[memory]["misses"], "%s: misses of %d pages" % (path, memory))
@@ -164,12 +165,13 @@ def check_curves(path, r, touches):
         check(r["no_bounds_reason"] is None and r["bounds_from_pages"] == 3 * WINDOW - 2, path + ": bounds are missing")
     for point in curve:
         bounded = r["bounds_from_pages"] is not None and point["memory_pages"] >= r["bounds_from_pages"]
-        check((point["low"] is not None) == bounded == (point["high"] is not None), path + ": bounds where there are none")
+        check((point["low"] is not None) == bounded == (point["high"] is not None), path + ": where there are bounds")
         if bounded:
             check(point["low"] <= point["misses"] <= point["high"], path + ": misses are not within their bounds")
             check(point["low"] == touches.misses(point["memory_pages"] + WINDOW - 1) or len(touches.rows) > 6000,
                   path + ": lower bound")
-    check(sum(b["touches"] for b in r["reuse_distances"]) + r["footprint_pages"] == r["touches"], path + ": reuse distances")
+    again = sum(b["touches"] for b in r["reuse_distances"])
+    check(again + r["footprint_pages"] == r["touches"], path + ": reuse distances")
     for set_ in r["working_set"][::3]:
         average, peak = touches.working_set(set_["tau"])
         check(abs(average - set_["average_pages"]) < 1e-6, "%s: average working set" % path)
@@ -243,7 +245,7 @@ def check_chrome(path, r):
     check(all(event["ts"] >= 0 and event["dur"] >= 0 for event in slices), path + ": chrome: times")
     phases = [event for event in slices if event["cat"] == "phase"]
     check({event["name"] for event in phases} == {g["phase"] for g in r["by_phase"]}, path + ": chrome: phases")
-    check(all(a["ts"] + a["dur"] <= b["ts"] + 0.001 for a, b in zip(phases, phases[1:])), path + ": chrome: phases overlap")
+    check(all(a["ts"] + a["dur"] <= b["ts"] + 0.001 for a, b in zip(phases, phases[1:])), path + ": phases overlap")
     threads = {event["tid"] for event in slices if event["cat"] == "thread"}
     named = {event["tid"] for event in events if event["name"] == "thread_name"}
     check(threads == {t["tid"] for t in r["threads_detail"]} and threads <= named, path + ": chrome: threads")
@@ -395,22 +397,24 @@ def main():
         del os.environ[variable]
     with tempfile.TemporaryDirectory(prefix="vmt-report.") as work:
         os.chdir(work)
-        for name, *words in (("mixed", "4000", "700"), ("hostile", "3000", "400"), ("plain", "3000", "400"), ("empty",), ("one",)):
+        for name, *words in (("mixed", "4000", "700"), ("hostile", "3000", "400"), ("plain", "3000", "400"),
+                             ("empty",), ("one",)):
             subprocess.run([os.path.join(programs, "made_trace"), name + ".vmt", name, *words], check=True)
         mixed = check_trace("mixed.vmt")
         check([g["phase"] for g in mixed["by_phase"]] == ["load", "look up", "rebuild"], "phases are in another order")
         check(mixed["upgrades"] > 100 and mixed["syscall_touches"] > 50, "the trace is no test")
         hostile = check_trace("hostile.vmt", exact_names=False)
-        check({g["label"] for g in hostile["by_label"]} == {"</script><img onerror=bad()>", "\u2028=1+1;x y\\"}, "hostile labels")
-        check([g["phase"] for g in hostile["by_phase"]] == ["</script><script>bad()</script>", 'a,b"c"\nd', "<!--<script>"],
-              "hostile phases")
+        check({g["label"] for g in hostile["by_label"]} ==
+              {"</script><img onerror=bad()>", "\u2028=1+1;x y\\"}, "hostile labels")
+        check([g["phase"] for g in hostile["by_phase"]] ==
+              ["</script><script>bad()</script>", 'a,b"c"\nd', "<!--<script>"], "hostile phases")
         check_trace("plain.vmt")
         check(not check_trace("empty.vmt")["memory_1_percent"], "an empty trace needs memory")
         check(check_trace("one.vmt")["memory_1_percent"] == 1, "one touch needs another memory than one page")
         with open("mixed.vmt", "rb") as whole, open("cut.vmt", "wb") as cut:
             cut.write(whole.read()[:-200])
         cut = json.loads(report("cut.vmt", "json"))
-        check(not cut["complete"] and cut["no_bounds_reason"] and cut["bounds_from_pages"] is None, "a trace that is cut off")
+        check(not cut["complete"] and cut["no_bounds_reason"] and cut["bounds_from_pages"] is None, "a cut trace")
         for form in FORMATS:
             report("cut.vmt", form)
         vmtrace("run", "-q", "--writes", "-n", "32", "-o", "real.vmt", "--", "sort", os.path.abspath(__file__))

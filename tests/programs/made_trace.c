@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * made_trace FILE KIND [TOUCHES [PAGES]]: writes a trace of a program that never ran, the same each time, with the library's own
- * writer. Its touches are those that a FIFO of 64 pages misses of the accesses that are made up here.
+ * made_trace FILE KIND [TOUCHES [PAGES]]: writes a trace of a program that never ran, the same each time, with the
+ * library's own writer. Its touches are those that a FIFO of 64 pages misses of the accesses that are made up here.
  *
  *   mixed    phases, labels, sites, two threads, system calls and writes (by default 20,000 touches of 3,000 pages)
  *   hostile  the same, with a command, labels, phases and a path that would break out of careless quoting
@@ -39,18 +39,17 @@ struct names {
 static const struct names honest = {
     COMMAND("./made\0--touches\0as said"), "/usr/lib/libmade.so.1", {"load", "look up", "rebuild"}, {"index", "log"}};
 
-static const struct names hostile = {
-    COMMAND("</script><img src=x onerror=alert(1)>\0--a=\"b';&\0\xff\xfe\x1b[31m"),
-    "/tmp/<b>mod\"ule;x,y</b>.so",
-    {"</script><script>bad()</script>", "a,b\"c\"\nd", "<!--<script>"},
-    {"</script><img onerror=bad()>", "\xe2\x80\xa8=1+1;x y\\"}};
+static const struct names hostile = {COMMAND("</script><img src=x onerror=alert(1)>\0--a=\"b';&\0\xff\xfe\x1b[31m"),
+                                     "/tmp/<b>mod\"ule;x,y</b>.so",
+                                     {"</script><script>bad()</script>", "a,b\"c\"\nd", "<!--<script>"},
+                                     {"</script><img onerror=bad()>", "\xe2\x80\xa8=1+1;x y\\"}};
 
 /* Areas of memory: their shares of the pages, in percent, and what they belong to. */
 static const struct {
     unsigned share;
     uint64_t gap; /* pages before it */
     uint64_t site;
-    int label;    /* of names.labels; -1: none */
+    int label; /* of names.labels; -1: none */
     bool owned;
 } areas[AREAS] = {
     {55, 0, MODULE + 0x1234, -1, true},
@@ -118,7 +117,8 @@ static bool access_page(struct maker *m, uint64_t ordinal, bool write, bool call
             m->trailer.upgrades++;
             m->trailer.pages_written += !(*state & WRITTEN);
             *state |= WRITTEN;
-            vmti_trace_put_touch(&m->region, VMTI_REC_UPGRADE, VMTI_REC_WRITE, page, &m->threads[thread], m->now_ns + 6000);
+            vmti_trace_put_touch(&m->region, VMTI_REC_UPGRADE, VMTI_REC_WRITE, page, &m->threads[thread],
+                                 m->now_ns + 6000);
         }
     }
     if (m->trailer.touches % 4096 == 0)
@@ -141,7 +141,8 @@ static void make_access(struct maker *m, unsigned phase, uint64_t i, bool thread
     if (phase == 0) /* through all of it in order; each 16th page by a system call */
         access_page(m, i % m->pages, i % 3 != 0, i % 16 == 0, thread);
     else if (phase == 1 && draw % 16 < 13) /* at random: the index, then what it says */
-        access_page(m, draw % 2 ? m->count[0] + skewed(m, m->count[1]) : skewed(m, m->count[0]), draw % 32 == 0, false, thread);
+        access_page(m, draw % 2 ? m->count[0] + skewed(m, m->count[1]) : skewed(m, m->count[0]), draw % 32 == 0, false,
+                    thread);
     else if (phase == 1)
         access_page(m, m->count[0] + m->count[1] + i / 64 % m->count[2], true, draw % 4 == 0, thread);
     else /* backwards, every second page */
@@ -180,8 +181,8 @@ static void put_memory(struct maker *m, const struct names *names, bool labels)
         if (!areas[i].owned)
             continue;
         int label = labels && areas[i].label >= 0 ? vmti_name_new(&vmti_labels, names->labels[areas[i].label]) : 0;
-        vmti_trace_put_owner(&m->region, vmti_owner_new(m->first[i], (uint32_t)m->count[i], m->count[i] * 4096, areas[i].site,
-                                                        (uint32_t)label));
+        vmti_trace_put_owner(&m->region, vmti_owner_new(m->first[i], (uint32_t)m->count[i], m->count[i] * 4096,
+                                                        areas[i].site, (uint32_t)label));
     }
     m->pages = m->count[0] + m->count[1] + m->count[2] + m->count[3];
 }
