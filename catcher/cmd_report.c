@@ -46,8 +46,9 @@ static const char HELP[] =
     "               comment that says how to plot it with gnuplot\n"
     "    chrome     Chrome's trace events, for https://ui.perfetto.dev: phases and threads as slices, touches and\n"
     "               evictions as counters in 2,000 bins of time\n"
-    "    collapsed  \"program;site pages\" a line, for flamegraph.pl, speedscope and Perfetto. Of the calls that led to\n"
-    "               an allocation a trace has one, the site; pages that two sites had in turn count for both\n"
+    "    collapsed  \"frame;frame pages\" a line, for flamegraph.pl, speedscope and Perfetto: the pages touched, each\n"
+    "               once, by the calls that allocated them; of these, without vmtrace run --stacks, only the last is\n"
+    "               known, the site\n"
     "    bencher    Bencher Metric Format, a JSON object for bencher.dev: the benchmark is FILE's name without .vmt\n"
     "\n"
     "CURVES\n"
@@ -123,7 +124,7 @@ static const struct format {
     {"csv", vmti_report_csv, false},
     {"tsv", vmti_report_tsv, false},
     {"chrome", vmti_report_chrome, false},
-    {"collapsed", vmti_report_collapsed, true},
+    {"collapsed", vmti_report_collapsed, false},
     {"bencher", vmti_report_bencher, true},
 };
 

@@ -18,7 +18,7 @@ VMTI_HIDDEN int vmti_report_json(struct vmti_study *study, FILE *out);      /* r
 VMTI_HIDDEN int vmti_report_csv(struct vmti_study *study, FILE *out);       /* report_touches.c; needs no figures */
 VMTI_HIDDEN int vmti_report_tsv(struct vmti_study *study, FILE *out);       /* ... */
 VMTI_HIDDEN int vmti_report_chrome(struct vmti_study *study, FILE *out);    /* report_chrome.c; needs no figures */
-VMTI_HIDDEN int vmti_report_collapsed(struct vmti_study *study, FILE *out); /* report_collapsed.c */
+VMTI_HIDDEN int vmti_report_collapsed(struct vmti_study *study, FILE *out); /* report_collapsed.c; needs no figures */
 VMTI_HIDDEN int vmti_report_bencher(struct vmti_study *study, FILE *out);   /* report_json.c */
 VMTI_HIDDEN int vmti_report_html(struct vmti_study *study, FILE *out);      /* report_html.c */
 

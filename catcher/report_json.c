@@ -308,6 +308,10 @@ int vmti_report_bencher(struct vmti_study *study, FILE *out)
     set_measure(&measures, "pages_once", study->pages_once);
     if (vmti_study_has_writes(study))
         set_measure(&measures, "pages_written", s->pages_written);
+    if (study->trailer && study->reader.header.flags & VMTI_TRACE_HAS_CONTENT)
+        set_measure(&measures, "pages_unchanged", study->trailer->pages_unchanged);
+    if (vmti_study_has_live_bytes(study))
+        set_measure(&measures, "live_bytes", study->trailer->live_bytes);
     set_measure(&measures, "evictions", s->evictions);
     if (study->memory)
         set_measure(&measures, "memory_1_percent", study->memory);

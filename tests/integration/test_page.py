@@ -79,7 +79,7 @@ def check_figures(browser, name):
     r = figures(name)
     counts = browser.run("return Object.fromEntries([...document.querySelectorAll('[data-key]')].map((e) => "
                          "[e.dataset.key, e.innerText]))")
-    check(len(counts) == 30, "%s: %d counts" % (name, len(counts)))
+    check(len(counts) == 32, "%s: %d counts" % (name, len(counts)))
     for key, text in counts.items():
         expected = "not known" if r[key] is None else r[key]
         check(number(text) == expected, "%s: %s is %s, not %s" % (name, key, text, expected))

@@ -253,9 +253,14 @@ def check_chrome(path, r):
 
 def check_collapsed(path, r):
     lines = report(path, "collapsed").decode().splitlines()
-    check(all(re.fullmatch(r"[^;]+;[^;]+ \d+", line) for line in lines), path + ": collapsed: lines")
-    pages = [int(line.rsplit(" ", 1)[1]) for line in lines]
-    check(pages == [g["pages"] for g in r["by_site"]], path + ": collapsed: pages")
+    stacks = [re.fullmatch(r"([^;]+(?:;[^;]+)+) (\d+)", line) for line in lines]
+    check(all(stacks) and len({stack.group(1) for stack in stacks}) == len(lines), path + ": collapsed: lines")
+    pages = [int(stack.group(2)) for stack in stacks]
+    check(sum(pages) == r["footprint_pages"], path + ": collapsed: pages")
+    if path != "real.vmt":  # of the others each page has one owner, and no stack
+        check(sorted(pages) == sorted(g["pages"] for g in r["by_site"]), path + ": collapsed: pages of the sites")
+        check(all(stack.group(1).count(";") == 1 for stack in stacks), path + ": collapsed: frames that nobody told")
+    return stacks
 
 
 def check_bencher(path, r):
@@ -419,6 +424,11 @@ def main():
             report("cut.vmt", form)
         vmtrace("run", "-q", "--writes", "-n", "32", "-o", "real.vmt", "--", "sort", os.path.abspath(__file__))
         check_trace("real.vmt")
+        vmtrace("run", "-q", "--stacks", "-n", "32", "-o", "stacks.vmt", "--", "sort", os.path.abspath(__file__))
+        stacks = check_collapsed("real.vmt", json.loads(report("real.vmt", "json")))
+        whole = report("stacks.vmt", "collapsed").decode()
+        check("main" in whole or re.search(r"(;[^;]+){3,} \d", whole), "no whole stacks: " + whole)
+        check(max(stack.group(1).count(";") for stack in stacks) == 1, "stacks that were not asked for")
         check_colours("mixed.vmt")
         check_output("mixed.vmt")
         check_wrong_use("mixed.vmt")

@@ -182,7 +182,7 @@ static void put_memory(struct maker *m, const struct names *names, bool labels)
             continue;
         int label = labels && areas[i].label >= 0 ? vmti_name_new(&vmti_labels, names->labels[areas[i].label]) : 0;
         vmti_trace_put_owner(&m->region, vmti_owner_new(m->first[i], (uint32_t)m->count[i], m->count[i] * 4096,
-                                                        areas[i].site, (uint32_t)label));
+                                                        areas[i].site, (uint32_t)label, 0));
     }
     m->pages = m->count[0] + m->count[1] + m->count[2] + m->count[3];
 }
