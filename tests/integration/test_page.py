@@ -218,6 +218,22 @@ def check_looks(browser, name, pictures):
     browser.resize(1280, 900)
 
 
+def check_print(browser, name):
+    """Paper is light, shows the tables' headings, and has nothing to press."""
+    browser.colours("dark")
+    browser.run("dispatchEvent(new Event('beforeprint'))")
+    browser.devtools("Emulation.setEmulatedMedia", media="print")
+    browser.settle()
+    seen = browser.run("const shown = (what) => document.querySelector(what).getClientRects().length > 0;"
+                       "return [shown('thead button'), shown('[data-theme-button]'), shown('.legend input')];")
+    check(seen == [True, False, False], "%s: on paper are %s" % (name, seen))
+    ground = browser.run("return getComputedStyle(document.body).backgroundColor")
+    check(ground == "rgb(255, 255, 255)", "%s: paper is %s" % (name, ground))
+    browser.run("dispatchEvent(new Event('afterprint'))")
+    browser.devtools("Emulation.setEmulatedMedia", media="")
+    browser.colours("light")
+
+
 def check_drawn(browser, name, r):
     """Are there dots of each colour in the picture, and do they go when their box is unticked?"""
     kinds = browser.run("""
@@ -277,6 +293,7 @@ def check_pages(browser, programs, pictures):
     check_hover(browser, "mixed")
     check_keys(browser, "mixed")
     check_drawn(browser, "mixed", r)
+    check_print(browser, "mixed")
     check_looks(browser, "mixed", pictures)
     check_quiet_since(browser, "mixed")
 
