@@ -6,6 +6,7 @@
  *   mixed    phases, labels, sites, two threads, system calls and writes (by default 20,000 touches of 3,000 pages)
  *   hostile  the same, with a command, labels, phases and a path that would break out of careless quoting
  *   plain    one thread, no phases or labels, no write tracking
+ *   noise    the same, each page as likely at any time
  *   empty    no touches
  *   one      one touch
  */
@@ -187,6 +188,13 @@ static void put_memory(struct maker *m, const struct names *names, bool labels)
     m->pages = m->count[0] + m->count[1] + m->count[2] + m->count[3];
 }
 
+static void make_noise(struct maker *m, uint64_t touches)
+{
+    put_memory(m, &honest, false);
+    while (m->trailer.touches < touches)
+        access_page(m, next_random(&m->random) % m->pages, false, false, 0);
+}
+
 static void make_mixed(struct maker *m, const struct names *names, uint64_t touches, bool plain)
 {
     put_memory(m, names, !plain);
@@ -207,12 +215,14 @@ int main(int argc, char **argv)
     m.pages = argc > 4 ? strtoull(argv[4], NULL, 10) : 3000;
     m.state = calloc(m.pages, 1);
     const struct names *names = strcmp(kind, "hostile") == 0 ? &hostile : &honest;
-    bool plain = strcmp(kind, "plain") == 0;
+    bool noise = strcmp(kind, "noise") == 0, plain = noise || strcmp(kind, "plain") == 0;
     if (argc < 3 || m.pages < 200 || !m.state || begin(&m, argv[1], names, !plain) < 0)
         return 2;
     if (strcmp(kind, "one") == 0) {
         put_memory(&m, names, true);
         access_page(&m, 5, false, false, 0);
+    } else if (noise) {
+        make_noise(&m, touches);
     } else if (strcmp(kind, "empty") != 0) {
         make_mixed(&m, names, touches, plain);
     }
