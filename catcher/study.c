@@ -16,8 +16,8 @@
 #define HASH_FUNCTION(key, bytes, hash) ((hash) = (unsigned)XXH3_64bits((key), (bytes)))
 #include <uthash.h>
 
-/* Pages up to which all groupings are read in one pass: they take 100 bytes a page each, half a gigabyte then. */
-enum { ONE_PASS_PAGES = 1 << 20 };
+/* Pages up to which all groupings are read in one pass: they take 100 bytes a page each, a quarter of a gigabyte then. */
+enum { ONE_PASS_PAGES = 1 << 19 };
 
 enum { STEPS_A_DOUBLING = 8 };
 
@@ -230,28 +230,54 @@ static int take_all(struct vmti_study *study, const struct vmti_insight *insight
     return find_points(study, l);
 }
 
+/* A thread that is alone has all touches. */
+static int take_only_thread(struct vmti_study *study)
+{
+    struct vmti_study_groups *to = &study->by[VMTI_BY_THREAD];
+    to->groups = calloc(1, sizeof *to->groups);
+    if (!to->groups)
+        return no_memory(study);
+    to->count = study->summary.touches > 0;
+    to->groups[0] = (struct vmti_study_group){
+        .key = {.number = study->summary.threads[0].index},
+        .pages = study->summary.footprint,
+        .touches = study->summary.touches,
+        .memory = study->memory,
+    };
+    return 0;
+}
+
+/* Reads the groups whose bits are set, and all else if it is not there yet. */
+static int read_figures(struct vmti_study *study, unsigned groups)
+{
+    struct vmti_insight insight;
+    int error = vmti_insight_read(&study->reader, groups, &insight);
+    if (error == -EIO && !study->reader.error)
+        error = 0; /* the figures are those of the part that there is, as the counts are */
+    if (error)
+        snprintf(study->reason, sizeof study->reason, "cannot report on %s: %s", study->path,
+                 error == -ENOMEM ? "no memory was left" : strerror(-error));
+    if (!error && !study->points)
+        error = take_all(study, &insight);
+    for (unsigned by = 0; by < VMTI_GROUPINGS && !error; by++)
+        if (groups & 1u << by)
+            error = take_groups(study, &insight, (enum vmti_grouping)by);
+    vmti_insight_free(&insight);
+    return error;
+}
+
 int vmti_study_figures(struct vmti_study *study)
 {
-    unsigned every = (1u << VMTI_GROUPINGS) - 1;
-    bool together = study->summary.footprint <= ONE_PASS_PAGES;
+    bool one_thread = study->summary.thread_count == 1;
+    unsigned groups = ((1u << VMTI_GROUPINGS) - 1) & ~(one_thread ? 1u << VMTI_BY_THREAD : 0);
     int error = 0;
-    for (unsigned by = 0; by < VMTI_GROUPINGS && !error; by++) {
-        struct vmti_insight insight;
-        error = vmti_insight_read(&study->reader, together ? every : 1u << by, &insight);
-        if (error == -EIO && !study->reader.error)
-            error = 0; /* the figures are those of the part that there is, as the counts are */
-        if (error)
-            snprintf(study->reason, sizeof study->reason, "cannot report on %s: %s", study->path,
-                     error == -ENOMEM ? "no memory was left" : strerror(-error));
-        if (!error && by == 0)
-            error = take_all(study, &insight);
-        for (unsigned i = by; i < (together ? VMTI_GROUPINGS : by + 1) && !error; i++)
-            error = take_groups(study, &insight, (enum vmti_grouping)i);
-        vmti_insight_free(&insight);
-        if (together)
-            break;
-    }
-    return error;
+    if (study->summary.footprint <= ONE_PASS_PAGES)
+        error = read_figures(study, groups);
+    else
+        for (unsigned by = 0; by < VMTI_GROUPINGS && !error; by++)
+            if (groups & 1u << by)
+                error = read_figures(study, 1u << by);
+    return error || !one_thread ? error : take_only_thread(study);
 }
 
 static void free_names(struct vmti_study_names *names)

@@ -387,6 +387,16 @@ def check_size(programs):
     check(len(report("noise.vmt", "chrome")) < 5000000, "chrome's size grows with the trace")
 
 
+def check_many_pages(programs):
+    """Above half a million pages groups are read one kind after the other."""
+    subprocess.run([os.path.join(programs, "made_trace"), "wide.vmt", "mixed", "1200000", "800000"], check=True)
+    r = json.loads(report("wide.vmt", "json"))
+    check(r["footprint_pages"] > 1 << 19 and r["complete"], "wide: %d pages" % r["footprint_pages"])
+    for by, groups in (("by_site", 3), ("by_thread", 2), ("by_phase", 3)):
+        check(len(r[by]) == groups and sum(g["touches"] for g in r[by]) == r["touches"], "wide: %s: %s" % (by, r[by]))
+    check([g["touches"] for g in r["by_thread"]] == [t["touches"] for t in r["threads_detail"]], "wide: threads")
+
+
 # ---------------------------------------------------------------- all of it
 
 
@@ -445,6 +455,7 @@ def main():
         check_against("mixed.vmt", "plain.vmt")
         check_against("empty.vmt", "hostile.vmt")
         check_size(programs)
+        check_many_pages(programs)
         if shutil.which("gnuplot"):
             vmtrace("report", "--format=tsv", "mixed.vmt", "-o", "FILE")
             with open("FILE") as lines:
