@@ -44,7 +44,9 @@ script=$here/examples/demo.sql
 printf '\n$ bin/vmtrace run -n 64 -o demo/sqlite3.vmt -- sqlite3 :memory: <examples/demo.sql\n'
 bin/vmtrace run -n 64 -o demo/sqlite3.vmt -- sqlite3 :memory: <"$script"
 show bin/vmtrace report demo/sqlite3.vmt
-show bin/vmtrace report --json demo/sqlite3.vmt
+printf '\n$ bin/vmtrace report --json demo/sqlite3.vmt | head -n 40\n'
+bin/vmtrace report --json demo/sqlite3.vmt | sed -n '1,40p'
+show bin/vmtrace report --html demo/sqlite3.vmt -o demo/sqlite3.html
 printf '\n$ bin/vmtrace dump demo/sqlite3.vmt | head\n'
 bin/vmtrace dump demo/sqlite3.vmt | sed -n '1,10p'
-say "the demonstration is over; the trace is $1/demo/sqlite3.vmt"
+say "the demonstration is over; the trace is $1/demo/sqlite3.vmt, and $1/demo/sqlite3.html the page to look at"
