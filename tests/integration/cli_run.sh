@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# cli_run.sh PROGRAMS: options, refusals, exit statuses and files of `vmtrace run`. PROGRAMS is the folder with static
-# and static_pie.
+# cli_run.sh PROGRAMS: options, refusals, exit statuses and files of `vmtrace run`. PROGRAMS is the folder with static,
+# static_pie and small_nodes.
 # shellcheck disable=SC2016 # programs for other shells
 set -u
 programs=$(cd "$1" && pwd) || exit 2
@@ -232,6 +232,12 @@ run "$vmtrace" run -q -o trace sh -c 'printf "%s;" "$0" "$@"' 'a b' '' '*' $'new
 printf '%s;' 'a b' '' '*' $'new\nline' >expected
 same expected
 json trace "r['command'][3:] == ['a b', '', '*', 'new\nline']"
+
+what='whose the pages of small blocks are'
+# Its 10,000 nodes of 64 bytes need 157 pages or more, all of them from one call.
+run "$vmtrace" run -q -o nodes.vmt -- "$programs/small_nodes"
+status 0
+json nodes.vmt "r['top_allocations'][0]['pages'] >= 157 and 'small_nodes' in r['top_allocations'][0]['site']"
 
 # ------------------------------------------------------------------------------------------- programs
 
