@@ -22,6 +22,7 @@ VMTI_HIDDEN int vmti_cmd_report(int argc, char **argv);
 VMTI_HIDDEN int vmti_cmd_dump(int argc, char **argv);
 VMTI_HIDDEN int vmti_cmd_check(int argc, char **argv); /* vmt_outcome_exit_status(), or VMTI_EXIT_USAGE */
 VMTI_HIDDEN int vmti_cmd_diff(int argc, char **argv);
+VMTI_HIDDEN int vmti_cmd_compare(int argc, char **argv);
 
 /* --- cmd_follow.c --- */
 

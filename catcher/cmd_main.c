@@ -22,6 +22,7 @@ static const char HELP[] =
     "    vmtrace dump [--format=text|hex] FILE\n"
     "    vmtrace check [OPTION]... FILE\n"
     "    vmtrace diff [--json] [--top N] A B\n"
+    "    vmtrace compare [--allocator NAME]... [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
     "    vmtrace syscalls\n"
     "    vmtrace --help | --version | COMMAND --help\n"
     "\n"
@@ -37,6 +38,7 @@ static const char HELP[] =
     "    dump       print each touch of a trace, one a line\n"
     "    check      compare a trace with budgets, and with a baseline file\n"
     "    diff       compare two traces or reports: figures, allocation sites, labels, phases, the first other page\n"
+    "    compare    run a program on several allocators, and print what each costs it in pages and touches\n"
     "    syscalls   print what is known about each system call's pointers\n"
     "\n"
     "OPTIONS\n"
@@ -47,6 +49,7 @@ static const char HELP[] =
     "    0 success; 1 a trace cannot be read or the output not be written; 2 unknown command, option or value.\n"
     "    Of run: that of the program, or 125, 126 or 127 (vmtrace run --help). Of check: vmtrace check --help.\n"
     "    Of diff: 0 the same, 1 they differ, 2 trouble.\n"
+    "    Of compare: see vmtrace compare --help.\n"
     "\n"
     "EXAMPLES\n"
     "    vmtrace run -n 64 -o sort.vmt sort words.txt\n"
@@ -161,6 +164,7 @@ static const struct command {
     {"dump", vmti_cmd_dump, true},
     {"check", vmti_cmd_check, true},
     {"diff", vmti_cmd_diff, true},
+    {"compare", vmti_cmd_compare, false},
     {"syscalls", cmd_syscalls, true},
 };
 
@@ -185,7 +189,7 @@ int main(int argc, char **argv)
                 signal(SIGPIPE, SIG_IGN);
             return commands[i].run(argc - 1, argv + 1);
         }
-    vmti_cmd_error("unknown %s \"%s\": allowed are run, report, dump, check, diff, syscalls, --help and --version",
+    vmti_cmd_error("unknown %s \"%s\": allowed are run, report, dump, check, diff, compare, syscalls, --help and --version",
                    argv[1][0] == '-' ? "option" : "command", argv[1]);
     return VMTI_EXIT_USAGE;
 }

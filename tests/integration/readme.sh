@@ -81,6 +81,20 @@ block sh '## Two engines' >"$folder/commands"
 grep -q 'engine=dispatch' "$folder/commands" || fail "the README shows no dispatch engine"
 PATH=$build/bin:$PATH sh -eu "$folder/commands" >"$folder/out" || fail "a command of the README failed"
 
+block sh '## Comparing' | sed "s,[a-z]*\.vmt,$folder/&,g" >"$folder/commands"
+grep -q 'vmtrace diff' "$folder/commands" || fail "the README shows no vmtrace diff"
+PATH=$build/bin:$PATH sh -eu "$folder/commands" >"$folder/out" || fail "a command of the README failed"
+grep -q '^the same: ' "$folder/out" || fail "two runs of one program differ"
+block text 'The end of what it says' | sed -n 1,3p >"$folder/readme.txt"
+for version in '' worse; do
+    # shellcheck disable=SC2086
+    "$build/bin/vmtrace" run -q -o "$folder/version$version.vmt" -- "$build/tests/programs/two_versions" $version
+done
+"$build/bin/vmtrace" diff "$folder/version.vmt" "$folder/versionworse.vmt" >"$folder/out" &&
+    fail "two versions are the same"
+sed -n '/^allocation sites that got worse/,/build_index/p' "$folder/out" >"$folder/example.txt"
+diff -u "$folder/readme.txt" "$folder/example.txt" || fail "the difference is not the one that the README shows"
+
 # Every option is one that the library or the command reads. (Outcomes have such names too, and are of the header.)
 for variable in $(grep -o '`VMT_[A-Z_]*`' README.md | tr -d '`' | sort -u); do
     grep -q "\"$variable\"" harness/*.c catcher/*.c || grep -q "^    $variable = [0-9]" include/vmt/vmt.h ||

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Allocators that can be preloaded beneath libvmt: shared libraries that define malloc. */
+#ifndef VMTI_ALLOCATORS_H
+#define VMTI_ALLOCATORS_H
+
+#include "../harness/types.h"
+
+struct vmti_allocator {
+    const char *name; /* as in the table: the known name, or the file's */
+    char *path;       /* of its library, without symbolic links; free() it */
+};
+
+enum { VMTI_ALLOCATORS_KNOWN = 4 };
+
+/* "glibc" and so on, i below VMTI_ALLOCATORS_KNOWN. */
+VMTI_HIDDEN const char *vmti_allocator_name(unsigned i);
+
+/* Is its library in one of the loader's folders? */
+VMTI_HIDDEN bool vmti_allocator_installed(unsigned i);
+
+/* By name, or the path of a library if there is a slash in it. 0; or -1, after saying why not on stderr, and what to do. */
+VMTI_HIDDEN int vmti_allocator_find(const char *given, struct vmti_allocator *found);
+
+#endif
