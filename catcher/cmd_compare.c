@@ -70,7 +70,7 @@ static const char HELP[] =
     "    command               program and arguments\n"
     "    window_pages, tau, repeat   as above, in pages, touches, runs\n"
     "    allocators            [{allocator, library, exit_status, signal, complete, incomplete_reason, footprint_pages, touches,\n"
-    "                          peak_working_set_pages, memory_for_1_percent_pages, data_pages, metadata_pages, least, most,\n"
+    "                          peak_working_set_pages, memory_1_percent, data_pages, metadata_pages, least, most,\n"
     "                          best}]: medians, null if there is no trace; least and most have the same six of all runs;\n"
     "                          best is the list of those of the six in which no other row is better, and some is worse;\n"
     "                          exit_status or signal is null, and that of the first run that failed, if one did\n"

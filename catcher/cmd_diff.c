@@ -58,7 +58,7 @@ static const char HELP[] =
     "    figures               {name: {a, b, difference, percent}}: null is what is not told, or has no percentage. Names:\n"
     "                          footprint_pages, touches, program_touches, syscall_touches, pages_written, pages_once,\n"
     "                          evictions, drops, upgrades, peak_working_set_64, peak_working_set_1024,\n"
-    "                          average_working_set_64, average_working_set_1024, memory_for_1_percent_pages,\n"
+    "                          average_working_set_64, average_working_set_1024, memory_1_percent,\n"
     "                          peak_open_pages, threads, syscalls, syscalls_walked, over_window_calls, unknown_calls,\n"
     "                          left_open_pages, refused_calls\n"
     "    sites, labels, phases {worse, better, only_a, only_b}, each [{name, pages_a, pages_b, touches_a, touches_b}] with the\n"
@@ -442,13 +442,13 @@ static json_t *json_side(const struct vmti_figures *f)
     json_t *side = json_object(), *settings = json_object();
     const struct vmti_setting_kind *kind;
     for (unsigned i = 0; (kind = vmti_setting_kind(i)); i++)
-        vmti_json_set(&settings, kind->key, *f->settings[i] ? json_string(f->settings[i]) : json_null());
-    vmti_json_set(&side, "file", vmti_json_text(f->path));
-    vmti_json_set(&side, "kind", json_string(f->is_report ? "report" : "trace"));
-    vmti_json_set(&side, "command", vmti_json_text(f->command));
-    vmti_json_set(&side, "complete", json_boolean(f->complete));
-    vmti_json_set(&side, "fingerprint", *f->fingerprint ? json_string(f->fingerprint) : json_null());
-    vmti_json_set(&side, "settings", settings);
+        vmti_json_put(&settings, kind->key, *f->settings[i] ? json_string(f->settings[i]) : json_null());
+    vmti_json_put(&side, "file", vmti_json_text(f->path));
+    vmti_json_put(&side, "kind", json_string(f->is_report ? "report" : "trace"));
+    vmti_json_put(&side, "command", vmti_json_text(f->command));
+    vmti_json_put(&side, "complete", json_boolean(f->complete));
+    vmti_json_put(&side, "fingerprint", *f->fingerprint ? json_string(f->fingerprint) : json_null());
+    vmti_json_put(&side, "settings", settings);
     return side;
 }
 
@@ -465,12 +465,12 @@ static json_t *json_figures(const struct diff *d)
         const struct vmti_figure *a = &d->a.figures[i], *b = &d->b.figures[i];
         bool both = a->known && b->known;
         json_t *figure = json_object();
-        vmti_json_set(&figure, "a", json_value(a->known, a->value, kind->digits));
-        vmti_json_set(&figure, "b", json_value(b->known, b->value, kind->digits));
-        vmti_json_set(&figure, "difference", json_value(both, b->value - a->value, kind->digits));
-        vmti_json_set(&figure, "percent",
+        vmti_json_put(&figure, "a", json_value(a->known, a->value, kind->digits));
+        vmti_json_put(&figure, "b", json_value(b->known, b->value, kind->digits));
+        vmti_json_put(&figure, "difference", json_value(both, b->value - a->value, kind->digits));
+        vmti_json_put(&figure, "percent",
                       both && a->value != 0 ? json_real((b->value - a->value) * 100 / a->value) : json_null());
-        vmti_json_set(&figures, kind->key, figure);
+        vmti_json_put(&figures, kind->key, figure);
     }
     return figures;
 }
@@ -480,12 +480,12 @@ static json_t *json_pairs(const struct pair *pairs, size_t count, uint64_t top)
     json_t *list = json_array();
     for (size_t i = 0; i < count && i < top; i++) {
         json_t *item = json_object();
-        vmti_json_set(&item, "name", vmti_json_text(pairs[i].name));
-        vmti_json_set(&item, "pages_a", vmti_json_number(pairs[i].pages_a));
-        vmti_json_set(&item, "pages_b", vmti_json_number(pairs[i].pages_b));
-        vmti_json_set(&item, "touches_a", vmti_json_number(pairs[i].touches_a));
-        vmti_json_set(&item, "touches_b", vmti_json_number(pairs[i].touches_b));
-        vmti_json_append(&list, item);
+        vmti_json_put(&item, "name", vmti_json_text(pairs[i].name));
+        vmti_json_put(&item, "pages_a", vmti_json_count(pairs[i].pages_a));
+        vmti_json_put(&item, "pages_b", vmti_json_count(pairs[i].pages_b));
+        vmti_json_put(&item, "touches_a", vmti_json_count(pairs[i].touches_a));
+        vmti_json_put(&item, "touches_b", vmti_json_count(pairs[i].touches_b));
+        vmti_json_add(&list, item);
     }
     return list;
 }
@@ -496,7 +496,7 @@ static json_t *json_group(const struct diff *d, enum vmti_grouping by, uint64_t 
         return json_null();
     json_t *group = json_object();
     for (int change = 0; change < CHANGES; change++)
-        vmti_json_set(&group, change_keys[change], json_pairs(d->groups[by].of[change], d->groups[by].count[change], top));
+        vmti_json_put(&group, change_keys[change], json_pairs(d->groups[by].of[change], d->groups[by].count[change], top));
     return group;
 }
 
@@ -507,13 +507,13 @@ static json_t *json_place(const struct vmti_figures *f, const struct vmti_place 
         return json_null();
     json_t *o = json_object();
     bool owned = place->allocation;
-    vmti_json_set(&o, "allocation", owned ? vmti_json_number(place->allocation) : json_null());
-    vmti_json_set(&o, "page", vmti_json_number(place->page));
-    vmti_json_set(&o, "bytes", owned ? vmti_json_number(place->bytes) : json_null());
-    vmti_json_set(&o, "site", owned ? vmti_json_text(vmti_figures_site(f, place->site, site)) : json_null());
-    vmti_json_set(&o, "label", *place->label ? vmti_json_text(place->label) : json_null());
-    vmti_json_set(&o, "thread", vmti_json_number(place->thread));
-    vmti_json_set(&o, "phase", *place->phase ? vmti_json_text(place->phase) : json_null());
+    vmti_json_put(&o, "allocation", owned ? vmti_json_count(place->allocation) : json_null());
+    vmti_json_put(&o, "page", vmti_json_count(place->page));
+    vmti_json_put(&o, "bytes", owned ? vmti_json_count(place->bytes) : json_null());
+    vmti_json_put(&o, "site", owned ? vmti_json_text(vmti_figures_site(f, place->site, site)) : json_null());
+    vmti_json_put(&o, "label", *place->label ? vmti_json_text(place->label) : json_null());
+    vmti_json_put(&o, "thread", vmti_json_count(place->thread));
+    vmti_json_put(&o, "phase", *place->phase ? vmti_json_text(place->phase) : json_null());
     return o;
 }
 
@@ -522,9 +522,9 @@ static json_t *json_first(const struct diff *d)
     if (!d->first.touch)
         return json_null();
     json_t *first = json_object();
-    vmti_json_set(&first, "touch", vmti_json_number(d->first.touch));
-    vmti_json_set(&first, "a", json_place(&d->a, &d->first.a));
-    vmti_json_set(&first, "b", json_place(&d->b, &d->first.b));
+    vmti_json_put(&first, "touch", vmti_json_count(d->first.touch));
+    vmti_json_put(&first, "a", json_place(&d->a, &d->first.a));
+    vmti_json_put(&first, "b", json_place(&d->b, &d->first.b));
     return first;
 }
 
@@ -532,17 +532,17 @@ static int print_json(const struct diff *d, uint64_t top)
 {
     json_t *o = json_object(), *notes = json_array();
     for (size_t i = 0; i < d->note_count; i++)
-        vmti_json_append(&notes, vmti_json_text(d->notes[i]));
-    vmti_json_set(&o, "same", json_boolean(d->same));
-    vmti_json_set(&o, "comparable", json_boolean(!d->incomparable));
-    vmti_json_set(&o, "notes", notes);
-    vmti_json_set(&o, "a", json_side(&d->a));
-    vmti_json_set(&o, "b", json_side(&d->b));
-    vmti_json_set(&o, "figures", json_figures(d));
+        vmti_json_add(&notes, vmti_json_text(d->notes[i]));
+    vmti_json_put(&o, "same", json_boolean(d->same));
+    vmti_json_put(&o, "comparable", json_boolean(!d->incomparable));
+    vmti_json_put(&o, "notes", notes);
+    vmti_json_put(&o, "a", json_side(&d->a));
+    vmti_json_put(&o, "b", json_side(&d->b));
+    vmti_json_put(&o, "figures", json_figures(d));
     for (size_t i = 0; i < GROUPINGS; i++)
-        vmti_json_set(&o, groupings[i].key, json_group(d, groupings[i].by, top));
-    vmti_json_set(&o, "fingerprints_equal", d->fingerprints_known ? json_boolean(d->fingerprints_equal) : json_null());
-    vmti_json_set(&o, "first_difference", json_first(d));
+        vmti_json_put(&o, groupings[i].key, json_group(d, groupings[i].by, top));
+    vmti_json_put(&o, "fingerprints_equal", d->fingerprints_known ? json_boolean(d->fingerprints_equal) : json_null());
+    vmti_json_put(&o, "first_difference", json_first(d));
     return vmti_json_print(o);
 }
 

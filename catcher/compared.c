@@ -19,7 +19,7 @@ static const struct {
     [VMTI_COMPARED_FOOTPRINT] = {"footprint_pages", "footprint", 10},
     [VMTI_COMPARED_TOUCHES] = {"touches", "touches", 11},
     [VMTI_COMPARED_PEAK] = {"peak_working_set_pages", "peak set", 9},
-    [VMTI_COMPARED_MEMORY] = {"memory_for_1_percent_pages", "1 % misses", 11},
+    [VMTI_COMPARED_MEMORY] = {"memory_1_percent", "1 % misses", 11},
     [VMTI_COMPARED_DATA] = {"data_pages", "data", 8},
     [VMTI_COMPARED_METADATA] = {"metadata_pages", "metadata", 9},
 };
@@ -157,7 +157,7 @@ int vmti_compared_print(const struct vmti_compared *all)
 static void set_figures(json_t **to, const struct vmti_compared_row *row, const uint64_t figures[VMTI_COMPARED_FIGURES])
 {
     for (int figure = 0; figure < VMTI_COMPARED_FIGURES; figure++)
-        vmti_json_set(to, kinds[figure].key, row->count ? vmti_json_number(figures[figure]) : json_null());
+        vmti_json_put(to, kinds[figure].key, row->count ? vmti_json_count(figures[figure]) : json_null());
 }
 
 static json_t *json_row(const struct vmti_compared_row *row)
@@ -168,17 +168,17 @@ static json_t *json_row(const struct vmti_compared_row *row)
     set_figures(&most, row, row->most);
     for (int figure = 0; figure < VMTI_COMPARED_FIGURES; figure++)
         if (row->best[figure])
-            vmti_json_append(&best, json_string(kinds[figure].key));
-    vmti_json_set(&o, "allocator", vmti_json_text(row->name));
-    vmti_json_set(&o, "library", vmti_json_text(row->library));
-    vmti_json_set(&o, "exit_status", killed ? json_null() : json_integer(WEXITSTATUS(row->status)));
-    vmti_json_set(&o, "signal", killed ? json_integer(WTERMSIG(row->status)) : json_null());
-    vmti_json_set(&o, "complete", json_boolean(row->complete && row->count));
-    vmti_json_set(&o, "incomplete_reason", row->complete ? json_null() : vmti_json_text(row->reason));
+            vmti_json_add(&best, json_string(kinds[figure].key));
+    vmti_json_put(&o, "allocator", vmti_json_text(row->name));
+    vmti_json_put(&o, "library", vmti_json_text(row->library));
+    vmti_json_put(&o, "exit_status", killed ? json_null() : json_integer(WEXITSTATUS(row->status)));
+    vmti_json_put(&o, "signal", killed ? json_integer(WTERMSIG(row->status)) : json_null());
+    vmti_json_put(&o, "complete", json_boolean(row->complete && row->count));
+    vmti_json_put(&o, "incomplete_reason", row->complete ? json_null() : vmti_json_text(row->reason));
     set_figures(&o, row, row->median);
-    vmti_json_set(&o, "least", least);
-    vmti_json_set(&o, "most", most);
-    vmti_json_set(&o, "best", best);
+    vmti_json_put(&o, "least", least);
+    vmti_json_put(&o, "most", most);
+    vmti_json_put(&o, "best", best);
     return o;
 }
 
@@ -186,13 +186,13 @@ int vmti_compared_print_json(const struct vmti_compared *all, char **argv)
 {
     json_t *o = json_object(), *command = json_array(), *rows = json_array();
     for (; *argv; argv++)
-        vmti_json_append(&command, vmti_json_text(*argv));
+        vmti_json_add(&command, vmti_json_text(*argv));
     for (size_t i = 0; i < all->count; i++)
-        vmti_json_append(&rows, json_row(&all->rows[i]));
-    vmti_json_set(&o, "command", command);
-    vmti_json_set(&o, "window_pages", vmti_json_number(all->window));
-    vmti_json_set(&o, "tau", vmti_json_number(all->tau));
-    vmti_json_set(&o, "repeat", vmti_json_number(all->repeat));
-    vmti_json_set(&o, "allocators", rows);
+        vmti_json_add(&rows, json_row(&all->rows[i]));
+    vmti_json_put(&o, "command", command);
+    vmti_json_put(&o, "window_pages", vmti_json_count(all->window));
+    vmti_json_put(&o, "tau", vmti_json_count(all->tau));
+    vmti_json_put(&o, "repeat", vmti_json_count(all->repeat));
+    vmti_json_put(&o, "allocators", rows);
     return vmti_json_print(o);
 }

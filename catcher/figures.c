@@ -58,7 +58,7 @@ static const struct vmti_figure_kind figure_kinds[FIGURES] = {
     [PEAK_1024] = {"peak_working_set_1024", "... 1024 touches", 0},
     [AVERAGE_64] = {"average_working_set_64", "average working set, 64", 2},
     [AVERAGE_1024] = {"average_working_set_1024", "... 1024 touches", 2},
-    [MEMORY] = {"memory_for_1_percent_pages", "memory for 1 % misses", 0},
+    [MEMORY] = {"memory_1_percent", "memory for 1 % misses", 0},
     [PEAK_OPEN] = {"peak_open_pages", "peak open", 0},
     [THREADS] = {"threads", "threads", 0},
     [SYSCALLS] = {"syscalls", "system calls", 0},
@@ -95,6 +95,8 @@ const struct vmti_setting_kind *vmti_setting_kind(unsigned i)
 }
 
 /* ------------------------------------------------------------------------------------------- groups */
+
+static const enum vmti_grouping groupings[] = {VMTI_BY_SITE, VMTI_BY_LABEL, VMTI_BY_PHASE};
 
 static int compare_names(const void *a, const void *b)
 {
@@ -262,19 +264,19 @@ static void take_settings(struct vmti_figures *f)
 
 static int take_groups(struct vmti_figures *f, const struct vmti_insight *insight)
 {
-    static const enum vmti_grouping by[] = {VMTI_BY_SITE, VMTI_BY_LABEL, VMTI_BY_PHASE};
     int error = 0;
-    for (size_t i = 0; i < sizeof by / sizeof *by && !error; i++) {
-        struct vmti_named_list *list = &f->groups[by[i]];
+    for (size_t i = 0; i < sizeof groupings / sizeof *groupings && !error; i++) {
+        enum vmti_grouping by = groupings[i];
+        struct vmti_named_list *list = &f->groups[by];
         const struct vmti_group *group = NULL;
         list->known = true;
-        while (!error && (group = vmti_group_next(insight, by[i], group))) {
+        while (!error && (group = vmti_group_next(insight, by, group))) {
             const struct vmti_group_key *key = vmti_group_key(group);
             const struct vmti_locality *l = vmti_group_locality(group);
             char text[VMTI_SITE_TEXT_BYTES];
-            if (by[i] == VMTI_BY_SITE)
+            if (by == VMTI_BY_SITE)
                 note_changed(f, key->number);
-            error = add_named(list, by[i] == VMTI_BY_SITE ? vmti_figures_site(f, key->number, text) : key->name,
+            error = add_named(list, by == VMTI_BY_SITE ? vmti_figures_site(f, key->number, text) : key->name,
                               l->pages, l->touches);
         }
         unite_named(list);
@@ -376,6 +378,48 @@ static void take_setting(struct vmti_figures *f, unsigned setting, const json_t 
         snprintf(text, BYTES, "%s", json_is_true(value) ? "on" : "off");
 }
 
+static void take_working_sets(struct vmti_figures *f, const json_t *sets)
+{
+    size_t i;
+    json_t *entry;
+    json_array_foreach(sets, i, entry)
+    {
+        json_int_t tau = json_integer_value(json_object_get(entry, "tau"));
+        const json_t *average = json_object_get(entry, "average_pages"), *peak = json_object_get(entry, "peak_pages");
+        if (tau != 64 && tau != 1024)
+            continue;
+        if (json_is_number(average))
+            set(f, tau == 64 ? AVERAGE_64 : AVERAGE_1024, json_number_value(average));
+        if (json_is_number(peak))
+            set(f, tau == 64 ? PEAK_64 : PEAK_1024, json_number_value(peak));
+    }
+}
+
+/* What a report tells by site, label or phase, if it does. */
+static int take_report_groups(struct vmti_figures *f, const json_t *report, enum vmti_grouping by)
+{
+    char key[16], text[VMTI_SITE_TEXT_BYTES];
+    struct vmti_named_list *list = &f->groups[by];
+    size_t i;
+    json_t *entry;
+    snprintf(key, sizeof key, "by_%s", vmti_grouping_name(by));
+    const json_t *entries = json_object_get(report, key);
+    list->known = json_is_array(entries);
+    json_array_foreach(entries, i, entry)
+    {
+        const char *name = json_string_value(json_object_get(entry, vmti_grouping_name(by)));
+        json_int_t pages = json_integer_value(json_object_get(entry, "pages"));
+        json_int_t touches = json_integer_value(json_object_get(entry, "touches"));
+        snprintf(text, sizeof text, "%s", name ? name : "unknown site");
+        if (by == VMTI_BY_SITE)
+            make_stable(text);
+        if (add_named(list, text, (uint64_t)pages, (uint64_t)touches) < 0)
+            return -ENOMEM;
+    }
+    unite_named(list);
+    return 0;
+}
+
 static int take_report(struct vmti_figures *f, const json_t *report)
 {
     for (unsigned i = 0; i < FIGURES; i++) {
@@ -387,6 +431,12 @@ static int take_report(struct vmti_figures *f, const json_t *report)
         take_setting(f, i, json_object_get(report, setting_kinds[i].key));
     if (strcmp(f->settings[WRITES], "off") == 0)
         f->figures[UPGRADES].known = false; /* 0 for want of tracking */
+    take_working_sets(f, json_object_get(report, "working_set"));
+    for (size_t i = 0; i < sizeof groupings / sizeof *groupings; i++)
+        if (take_report_groups(f, report, groupings[i]) < 0)
+            return -ENOMEM;
+    const char *fingerprint = json_string_value(json_object_get(report, "fingerprint"));
+    snprintf(f->fingerprint, sizeof f->fingerprint, "%s", fingerprint ? fingerprint : "");
     const char *reason = json_string_value(json_object_get(report, "incomplete_reason"));
     f->complete = json_is_true(json_object_get(report, "complete"));
     f->reason = strdup(reason ? reason : "");

@@ -7,7 +7,7 @@
 
 #include "cmd.h"
 
-json_t *vmti_json_number(uint64_t n)
+json_t *vmti_json_count(uint64_t n)
 {
     return json_integer(n > INT64_MAX ? INT64_MAX : (json_int_t)n);
 }
@@ -43,7 +43,7 @@ static void check(json_t **to, int error)
     }
 }
 
-void vmti_json_set(json_t **to, const char *key, json_t *value)
+void vmti_json_put(json_t **to, const char *key, json_t *value)
 {
     if (*to)
         check(to, json_object_set_new(*to, key, value)); /* takes NULL for the failure that it is */
@@ -51,7 +51,7 @@ void vmti_json_set(json_t **to, const char *key, json_t *value)
         json_decref(value);
 }
 
-void vmti_json_append(json_t **to, json_t *value)
+void vmti_json_add(json_t **to, json_t *value)
 {
     if (*to)
         check(to, json_array_append_new(*to, value));

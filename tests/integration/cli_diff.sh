@@ -59,7 +59,7 @@ holds '.same == false and .comparable'
 holds '.figures.footprint_pages.difference == 40 and .figures.touches.difference == 280'
 holds '.figures.touches | .percent == (.b - .a) * 100 / .a'
 holds '.figures.evictions.difference == 280 and .figures.pages_once.difference == -80'
-holds '.figures.memory_for_1_percent_pages | .a == 100 and .b == 120'
+holds '.figures.memory_1_percent | .a == 100 and .b == 120'
 holds '.figures.peak_working_set_64 | .a == 64 and .b == 64'
 holds '.figures.peak_working_set_1024.difference == 40'
 holds '.sites | .better == [] and .only_a == [] and .only_b == []'
@@ -170,6 +170,25 @@ status 0
 run "$vmtrace" diff before.json after.json
 status 1
 silent
+
+what='a report that tells sites, labels, phases and the order'
+jq '. + {fingerprint: "0123456789abcdef", pages_once: 82, memory_1_percent: 100, working_set: [{tau: 64, average_pages: 5.5}],
+    by_site: [{site: "build_index two_versions.c:29", pages: 30, touches: 30}, {site: "build_index two_versions.c:31",
+    pages: 50, touches: 50}, {site: "old+0x12 (liba.so)", pages: 1, touches: 2}, {site: null, pages: 1, touches: 3}],
+    by_label: [{label: "index", pages: 80, touches: 80}], by_phase: [{phase: "load", pages: 100, touches: 200}]}' \
+    before.json >told.json
+run "$vmtrace" diff --json told.json after.vmt
+status 1
+silent
+holds '.figures.pages_once.difference == -80 and .figures.memory_1_percent.difference == 20'
+holds '.figures.average_working_set_64.a == 5.5 and .figures.average_working_set_1024.a == null'
+holds ".sites.worse[0] | (.name | test(\"^build_index two_versions\")) and del(.name) == $index"
+holds '[.sites.only_a[].name] | index("old (liba.so)") != null'
+holds ".labels.worse == [$index + {name: \"index\"}] and .phases.only_b[0].name == \"look up\""
+holds '.fingerprints_equal == false and .a.fingerprint == "0123456789abcdef" and .first_difference == null'
+run "$vmtrace" diff --json told.json told.json
+status 0
+holds '.same and .fingerprints_equal'
 
 # ------------------------------------------------------------------------------------------- trouble
 
