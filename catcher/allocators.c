@@ -44,10 +44,10 @@ static char *find_in(const char *folder, const char *file)
     return real;
 }
 
-/* In the folders where the loader looks for libraries of this process: LD_LIBRARY_PATH and the system's. NULL: nowhere. */
+/* In the folders where the loader looks for this process's libraries: LD_LIBRARY_PATH, the system's. NULL: nowhere. */
 static char *find_file(const char *file)
 {
-    static const char *const more[] = {"/usr/local/lib", "/usr/local/lib/x86_64-linux-gnu"}; /* what ld.so.conf has besides */
+    static const char *const more[] = {"/usr/local/lib", "/usr/local/lib/x86_64-linux-gnu"}; /* ld.so.conf has them */
     char *path = NULL;
     Dl_serinfo size, *folders = NULL;
     void *self = dlopen(NULL, RTLD_LAZY);
@@ -120,7 +120,6 @@ static const char *find_fault(const unsigned char *image, uint64_t bytes)
 
 static int check_library(const char *path)
 {
-    const char *fault = NULL;
     struct stat st;
     /* ld.so(8): the first two end a name in LD_PRELOAD, and the third begins a token. */
     if (strpbrk(path, ": $")) {
@@ -135,13 +134,11 @@ static int check_library(const char *path)
             close(fd);
         return -1;
     }
-    void *image = S_ISREG(st.st_mode) && st.st_size ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
-    if (image == MAP_FAILED)
-        fault = "is not a shared library for 64-bit x86";
-    else
-        fault = find_fault(image, (uint64_t)st.st_size);
+    size_t bytes = S_ISREG(st.st_mode) ? (size_t)st.st_size : 0;
+    void *image = bytes ? mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+    const char *fault = image == MAP_FAILED ? "is not a shared library for 64-bit x86" : find_fault(image, bytes);
     if (image != MAP_FAILED)
-        munmap(image, (size_t)st.st_size);
+        munmap(image, bytes);
     close(fd);
     if (fault)
         vmti_cmd_error("%s %s", path, fault);

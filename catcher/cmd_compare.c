@@ -26,54 +26,55 @@ static const char HELP[] =
     "    vmtrace compare - trace a program on several allocators, and compare\n"
     "\n"
     "SYNOPSIS\n"
-    "    vmtrace compare [--allocator NAME]... [-n PAGES] [--engine ENGINE] [--repeat K] [--tau TOUCHES] [--show-output]\n"
-    "        [--json] [--] PROGRAM [ARGUMENT]...\n"
+    "    vmtrace compare [--allocator NAME]... [-n PAGES] [--engine ENGINE] [--repeat K] [--tau TOUCHES]\n"
+    "        [--show-output] [--json] [--] PROGRAM [ARGUMENT]...\n"
     "\n"
     "DESCRIPTION\n"
-    "    Runs PROGRAM once on each allocator, under vmtrace run, with the allocator's library preloaded beneath libvmt, and\n"
-    "    prints a table: one row an allocator, the best of each column marked with * (in colour too, on a terminal).\n"
-    "    PROGRAM must call malloc by way of the loader: one with an allocator linked into it statically keeps that.\n"
-    "    The library comes before others in LD_PRELOAD, which PROGRAM and its children see; what its children touch is not\n"
-    "    counted.\n"
+    "    Runs PROGRAM once on each allocator, under vmtrace run, with the allocator's library preloaded beneath\n"
+    "    libvmt, and prints a table: one row an allocator, the best of each column marked with * (in colour too, on a\n"
+    "    terminal). PROGRAM must call malloc by way of the loader: one with an allocator linked into it statically\n"
+    "    keeps that. The library comes before others in LD_PRELOAD, which PROGRAM and its children see; what its\n"
+    "    children touch is not counted.\n"
     "\n"
     "COLUMNS\n"
     "    footprint   distinct pages touched\n"
     "    touches     first accesses to pages that were not among those open: faults in a memory of --window pages\n"
     "    peak set    peak working set: most distinct pages among --tau consecutive touches\n"
-    "    1 % misses  the smallest LRU memory, in pages, whose misses beyond the first touch of each page are at most 1 % of\n"
-    "                the touches\n"
+    "    1 % misses  the smallest LRU memory, in pages, whose misses beyond the first touch of each page are at most\n"
+    "                1 % of the touches\n"
     "    data        touched pages in which there is, or was, memory that malloc gave to the program\n"
-    "    metadata    the other touched pages of the heap, which held no such memory: what the allocator has there for itself,\n"
-    "                and in what it maps while PROGRAM runs. What it mapped at its own start is in no column\n"
+    "    metadata    the other touched pages of the heap, which held no such memory: what the allocator has there for\n"
+    "                itself, and in what it maps while PROGRAM runs. What it mapped at its own start is in no column\n"
     "    status      exit status of PROGRAM, or the signal that killed it\n"
-    "    With --repeat each figure is the median of the runs, the lower one of two. Less is better; rows of runs that failed\n"
-    "    or whose traces are not complete are not marked.\n"
+    "    With --repeat each figure is the median of the runs, the lower one of two. Less is better; rows of runs that\n"
+    "    failed or whose traces are not complete are not marked.\n"
     "\n"
     "OPTIONS\n"
-    "        --allocator=NAME  glibc, jemalloc, mimalloc or tcmalloc, found where the loader finds libraries; or the path of a\n"
-    "                          library that defines malloc, with a slash in it. May be given up to 16 times; default: those\n"
-    "                          of the four that are installed\n"
+    "        --allocator=NAME  glibc, jemalloc, mimalloc or tcmalloc, found where the loader finds libraries; or the\n"
+    "                          path of a library that defines malloc, with a slash in it. May be given up to 16\n"
+    "                          times; default: those of the four that are installed\n"
     "    -n, --window=PAGES    pages kept open: see vmtrace run\n"
     "        --engine=ENGINE   ptrace, dispatch or auto: see vmtrace run\n"
     "        --repeat=K        runs on each allocator, in turn, from 1 (the default) to 1000\n"
     "        --tau=TOUCHES     length of the working set's window, from 1; default 1024\n"
-    "        --show-output     send PROGRAM's standard output to standard error; otherwise it is read and dropped (by a\n"
-    "                          pipe: some programs do less if they see that it is /dev/null)\n"
+    "        --show-output     send PROGRAM's standard output to standard error; otherwise it is read and dropped (by\n"
+    "                          a pipe: some programs do less if they see that it is /dev/null)\n"
     "        --json            print one JSON object with the keys below\n"
     "    -h, --help            print this\n"
     "\n"
-    "    Each run reads the same standard input: a regular file is read again from where it stood; what comes from a pipe or\n"
-    "    socket is first kept in a temporary file, to its end; in place of a terminal there is /dev/null. Standard error is\n"
-    "    PROGRAM's in each run.\n"
+    "    Each run reads the same standard input: a regular file is read again from where it stood; what comes from a\n"
+    "    pipe or socket is first kept in a temporary file, to its end; in place of a terminal there is /dev/null.\n"
+    "    Standard error is PROGRAM's in each run.\n"
     "\n"
     "JSON KEYS\n"
     "    command               program and arguments\n"
     "    window_pages, tau, repeat   as above, in pages, touches, runs\n"
-    "    allocators            [{allocator, library, exit_status, signal, complete, incomplete_reason, footprint_pages, touches,\n"
-    "                          peak_working_set_pages, memory_1_percent, data_pages, metadata_pages, least, most,\n"
-    "                          best}]: medians, null if there is no trace; least and most have the same six of all runs;\n"
-    "                          best is the list of those of the six in which no other row is better, and some is worse;\n"
-    "                          exit_status or signal is null, and that of the first run that failed, if one did\n"
+    "    allocators            [{allocator, library, exit_status, signal, complete, incomplete_reason,\n"
+    "                          footprint_pages, touches, peak_working_set_pages, memory_1_percent, data_pages,\n"
+    "                          metadata_pages, least, most, best}]: medians, null if there is no trace; least and\n"
+    "                          most have the same six of all runs; best is the list of those of the six in which no\n"
+    "                          other row is better, and some is worse; exit_status or signal is null, and that of the\n"
+    "                          first run that failed, if one did\n"
     "\n"
     "ENVIRONMENT\n"
     "    VMT_SIZE, VMT_ENGINE and others: see vmtrace run\n"
@@ -82,16 +83,17 @@ static const char HELP[] =
     "    NO_COLOR              not empty: no colour\n"
     "\n"
     "EXIT STATUS\n"
-    "    0 PROGRAM ended with 0 each time; 1 it did not, under an allocator that is named on standard error, or the output\n"
-    "    cannot be written; 2 wrong use, or an allocator is not there; 125, 126, 127 PROGRAM cannot be traced, not be run, is\n"
-    "    not found: as of vmtrace run. A signal that ends vmtrace ends PROGRAM.\n"
+    "    0 PROGRAM ended with 0 each time; 1 it did not, under an allocator that is named on standard error, or the\n"
+    "    output cannot be written; 2 wrong use, or an allocator is not there; 125, 126, 127 PROGRAM cannot be traced,\n"
+    "    not be run, is not found: as of vmtrace run. A signal that ends vmtrace ends PROGRAM.\n"
     "\n"
     "EXAMPLES\n"
     "    vmtrace compare -- sort words.txt\n"
     "    vmtrace compare --allocator glibc --allocator ./libmine.so -n 16 --repeat 3 -- sqlite3 :memory: <script.sql\n"
     "    vmtrace compare --json -- ./prog | jq -r '.allocators | min_by(.footprint_pages).allocator'\n";
 
-static const char OPTIONS[] = "--allocator, -n, --window, --engine, --repeat, --tau, --show-output, --json, -h and --help";
+static const char OPTIONS[] = "--allocator, -n, --window, --engine, --repeat, --tau, --show-output, --json, -h "
+                              "and --help";
 
 enum { REPEAT_MAX = 1000, DEFAULT_TAU = 1024, SPOOL_PATIENCE = 2000 /* ms */ };
 
@@ -108,7 +110,7 @@ struct compare {
 
 /* ------------------------------------------------------------------------------------------- signals */
 
-/* They end the comparison, once the program has been ended too. Blocked but for the moments at which this process waits. */
+/* They end the comparison, once the program has been ended too. Blocked but for when this process waits. */
 static const int deadly[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 enum { DEADLY = sizeof deadly / sizeof *deadly };
 static volatile sig_atomic_t ended_by;
@@ -227,8 +229,8 @@ static int spool_input(struct compare *c)
         if (ended_by)
             return VMTI_EXIT_RUN_FAILED;
         if (ready == 0) {
-            vmti_cmd_error("waiting for the end of standard input, which is to be the same in each run; if PROGRAM needs none: "
-                           "</dev/null");
+            vmti_cmd_error("waiting for the end of standard input, which is to be the same in each run; if PROGRAM "
+                           "needs none: </dev/null");
             patience = -1;
         }
         ssize_t n = ready > 0 ? read(STDIN_FILENO, bytes, sizeof bytes) : 0;
@@ -388,7 +390,7 @@ static int take_trace(struct compare *c, struct vmti_compared_row *row)
     else if (!is_loaded(&summary, row->library))
         vmti_cmd_error("%s was not loaded into %s, so nothing can be said of %s", row->library, c->argv[0], row->name);
     else if ((error = measure(&reader, &summary, c->all.tau, figures)) < 0)
-        vmti_cmd_error("cannot read the trace under %s: %s", row->name, error == -ENOMEM ? "no memory was left" : strerror(-error));
+        vmti_cmd_error("cannot read the trace under %s: %s", row->name, strerror(-error));
     else
         status = 0;
     if (status == 0) {
@@ -431,7 +433,8 @@ static int compare_once(struct compare *c, struct vmti_compared_row *row, unsign
         return failed;
     if (access(c->trace, F_OK) == 0)
         failed = take_trace(c, row);
-    else if (WIFEXITED(status) && WEXITSTATUS(status) >= VMTI_EXIT_RUN_FAILED && WEXITSTATUS(status) <= VMTI_EXIT_NOT_FOUND)
+    else if (WIFEXITED(status) && WEXITSTATUS(status) >= VMTI_EXIT_RUN_FAILED &&
+             WEXITSTATUS(status) <= VMTI_EXIT_NOT_FOUND)
         return WEXITSTATUS(status); /* `vmtrace run` has said why */
     take_status(row, c->argv[0], status);
     return failed;
@@ -472,7 +475,8 @@ static int add_allocator(struct compare *c, const char *given)
     }
     if (vmti_allocator_find(given, &found) < 0)
         return VMTI_EXIT_USAGE;
-    c->all.rows[c->all.count++] = (struct vmti_compared_row){.name = found.name, .library = found.path, .complete = true};
+    c->all.rows[c->all.count++] =
+        (struct vmti_compared_row){.name = found.name, .library = found.path, .complete = true};
     return 0;
 }
 
@@ -492,7 +496,8 @@ static int parse_count(const char *option, const char *what, uint64_t limit, uin
     if (limit == UINT64_MAX)
         vmti_cmd_error("option --%s is \"%s\": allowed is a whole number of %s, from 1", option, optarg, what);
     else
-        vmti_cmd_error("option --%s is \"%s\": allowed is a whole number of %s, from 1 to %" PRIu64, option, optarg, what, limit);
+        vmti_cmd_error("option --%s is \"%s\": allowed is a whole number of %s, from 1 to %" PRIu64, option, optarg,
+                       what, limit);
     return VMTI_EXIT_USAGE;
 }
 

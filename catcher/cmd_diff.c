@@ -22,17 +22,17 @@ static const char HELP[] =
     "    vmtrace diff [--json] [--top N] A B\n"
     "\n"
     "DESCRIPTION\n"
-    "    A and B are traces, or reports that vmtrace report --json made of traces; their content tells which. Prints what\n"
-    "    stands in the way of a comparison, if anything does; then each figure of A and of B, what B has more, and that in\n"
-    "    percent of A; then the allocation sites that got worse from A to B, those that got better, and those that only one of\n"
-    "    them has; labels and phases likewise; and the first touch at which the two name different pages.\n"
-    "    A site has got worse if there are more touches of its pages, or as many touches of more pages. Sites are matched\n"
-    "    by the names of function and file, so that neither address-space randomisation nor a rebuild changes them; calls\n"
-    "    from one function are taken together. Names come from the program and its libraries as they are now: what was\n"
-    "    changed after the trace had been made is named by offsets, which is said. A report that was made in time keeps\n"
-    "    the names.\n"
-    "    Pages are named by the order of their allocations, and the offset there; two traces with the same names in the\n"
-    "    same order have the same fingerprint.\n"
+    "    A and B are traces, or reports that vmtrace report --json made of traces; their content tells which. Prints\n"
+    "    what stands in the way of a comparison, if anything does; then each figure of A and of B, what B has more,\n"
+    "    and that in percent of A; then the allocation sites that got worse from A to B, those that got better, and\n"
+    "    those that only one of them has; labels and phases likewise; and the first touch at which the two name\n"
+    "    different pages. A site has got worse if there are more touches of its pages, or as many touches of more\n"
+    "    pages. Sites are matched by the names of function and file, so that neither address-space randomisation nor\n"
+    "    a rebuild changes them; calls from one function are taken together. Names come from the program and its\n"
+    "    libraries as they are now: what was changed after the trace had been made is named by offsets, which is\n"
+    "    said. A report that was made in time keeps the names.\n"
+    "    Pages are named by the order of their allocations, and the offset there; two traces with the same names in\n"
+    "    the same order have the same fingerprint.\n"
     "\n"
     "OPTIONS\n"
     "    --json     print one JSON object with the keys below\n"
@@ -43,26 +43,26 @@ static const char HELP[] =
     "    Those of vmtrace report, and:\n"
     "    peak working set, 64 (1024)      most distinct pages among 64 (1024) consecutive touches\n"
     "    average working set, 64 (1024)   the average of that over all touches\n"
-    "    memory for 1 % misses            smallest LRU memory, in pages, whose misses beyond the first touch of each page are\n"
-    "                                     at most 1 % of the touches\n"
+    "    memory for 1 % misses            smallest LRU memory, in pages, whose misses beyond the first touch of each\n"
+    "                                     page are at most 1 % of the touches\n"
     "    pages touched once               pages with one touch\n"
     "    Times are not compared. A report tells fewer figures than a trace: what one side does not tell is \"-\".\n"
     "\n"
     "JSON KEYS\n"
     "    same                  true: nothing differs that both sides tell\n"
-    "    comparable, notes     false: there are differences that make the two, or figures of them, incomparable; [sentence] says\n"
-    "                          which, and what else is to be known\n"
-    "    a, b                  {file, kind, command, complete, fingerprint, settings}: kind is \"trace\" or \"report\", settings\n"
-    "                          are window_pages, window_raised_to, page_size, scope, evict_pages, engine, track_writes and\n"
-    "                          threads_counted as text\n"
-    "    figures               {name: {a, b, difference, percent}}: null is what is not told, or has no percentage. Names:\n"
-    "                          footprint_pages, touches, program_touches, syscall_touches, pages_written, pages_once,\n"
-    "                          evictions, drops, upgrades, peak_working_set_64, peak_working_set_1024,\n"
+    "    comparable, notes     false: there are differences that make the two, or figures of them, incomparable;\n"
+    "                          [sentence] says which, and what else is to be known\n"
+    "    a, b                  {file, kind, command, complete, fingerprint, settings}: kind is \"trace\" or\n"
+    "                          \"report\", settings are window_pages, window_raised_to, page_size, scope,\n"
+    "                          evict_pages, engine, track_writes and threads_counted as text\n"
+    "    figures               {name: {a, b, difference, percent}}: null is what is not told, or has no percentage.\n"
+    "                          Names: footprint_pages, touches, program_touches, syscall_touches, pages_written,\n"
+    "                          pages_once, evictions, drops, upgrades, peak_working_set_64, peak_working_set_1024,\n"
     "                          average_working_set_64, average_working_set_1024, memory_1_percent,\n"
     "                          peak_open_pages, threads, syscalls, syscalls_walked, over_window_calls, unknown_calls,\n"
     "                          left_open_pages, refused_calls\n"
-    "    sites, labels, phases {worse, better, only_a, only_b}, each [{name, pages_a, pages_b, touches_a, touches_b}] with the\n"
-    "                          largest difference first; null if one side does not tell\n"
+    "    sites, labels, phases {worse, better, only_a, only_b}, each [{name, pages_a, pages_b, touches_a, touches_b}]\n"
+    "                          with the largest difference first; null if one side does not tell\n"
     "    fingerprints_equal    null if one side does not tell\n"
     "    first_difference      null, or {touch, a, b}: number of the first touch of different pages; a and b are null\n"
     "                          where that trace has ended, or {allocation, page, bytes, site, label, thread, phase}:\n"
@@ -393,10 +393,12 @@ static void print_place(const char *side, const struct vmti_figures *f, const st
         return;
     }
     if (place->allocation)
-        used += (size_t)snprintf(line, sizeof line, "page %" PRIu64 " of allocation #%" PRIu32 ", of %" PRIu64 " bytes from %s",
+        used += (size_t)snprintf(line, sizeof line,
+                                 "page %" PRIu64 " of allocation #%" PRIu32 ", of %" PRIu64 " bytes from %s",
                                  place->page, place->allocation, place->bytes, vmti_figures_site(f, place->site, site));
     else
-        used += (size_t)snprintf(line, sizeof line, "page %" PRIu64 " of those that belong to no allocation", place->page);
+        used += (size_t)snprintf(line, sizeof line, "page %" PRIu64 " of those that belong to no allocation",
+                                 place->page);
     if (*place->label)
         used += (size_t)snprintf(line + used, sizeof line - used, ", label %s", place->label);
     used += (size_t)snprintf(line + used, sizeof line - used, ", by thread %" PRIu32, place->thread);
@@ -495,8 +497,9 @@ static json_t *json_group(const struct diff *d, enum vmti_grouping by, uint64_t 
     if (!d->known[by])
         return json_null();
     json_t *group = json_object();
+    const struct pairs *pairs = &d->groups[by];
     for (int change = 0; change < CHANGES; change++)
-        vmti_json_put(&group, change_keys[change], json_pairs(d->groups[by].of[change], d->groups[by].count[change], top));
+        vmti_json_put(&group, change_keys[change], json_pairs(pairs->of[change], pairs->count[change], top));
     return group;
 }
 
@@ -558,7 +561,7 @@ static int diff_files(const char *a, const char *b, bool json, uint64_t top)
     unread |= vmti_figures_read(&d.b, b) < 0;
     if (!unread) {
         if ((error = compare(&d)) < 0)
-            vmti_cmd_error("cannot compare %s with %s: %s", a, b, error == -ENOMEM ? "no memory was left" : strerror(-error));
+            vmti_cmd_error("cannot compare %s with %s: %s", a, b, strerror(-error));
         else if ((json ? print_json(&d, top) : print_text(&d, top)) == 0)
             status = d.same ? EXIT_SAME : EXIT_DIFFER;
     }

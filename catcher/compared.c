@@ -123,7 +123,8 @@ static void print_spread(const struct vmti_compared_row *row)
     for (int figure = 0; figure < VMTI_COMPARED_FIGURES && row->count > 1; figure++) {
         if (row->least[figure] == row->most[figure])
             continue;
-        printf("%s%s%s %" PRIu64 " to %" PRIu64, before, between, kinds[figure].title, row->least[figure], row->most[figure]);
+        printf("%s%s%s %" PRIu64 " to %" PRIu64, before, between, kinds[figure].title, row->least[figure],
+               row->most[figure]);
         before = "";
         between = ", ";
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where two traces part: the first touch at which they name different pages. A page is named as in the fingerprint: by the
- * order of its allocation and its offset there; one that belongs to none, by the order of first touches of such pages.
- * Runs in ordinary program context: calls malloc.
+ * Where two traces part: the first touch at which they name different pages. A page is named as in the fingerprint: by
+ * the order of its allocation and its offset there; one that belongs to none, by the order of first touches of such
+ * pages. Runs in ordinary program context: calls malloc.
  */
 #ifndef VMTI_DIVERGE_H
 #define VMTI_DIVERGE_H
@@ -27,6 +27,7 @@ struct vmti_divergence {
 };
 
 /* Reads both traces from their beginnings, as far as they go. 0, -ENOMEM, or a reader's error. */
-VMTI_HIDDEN int vmti_diverge_find(struct vmti_trace_reader *a, struct vmti_trace_reader *b, struct vmti_divergence *found);
+VMTI_HIDDEN int vmti_diverge_find(struct vmti_trace_reader *a, struct vmti_trace_reader *b,
+                                  struct vmti_divergence *found);
 
 #endif

@@ -357,7 +357,7 @@ static int read_trace(struct vmti_figures *f, int fd)
         vmti_insight_free(&insight);
     }
     if (error)
-        vmti_cmd_error("cannot read %s: %s", f->path, error == -ENOMEM ? "no memory was left" : strerror(-error));
+        vmti_cmd_error("cannot read %s: %s", f->path, strerror(-error));
     return error ? -1 : 0;
 }
 
@@ -371,7 +371,8 @@ static void take_setting(struct vmti_figures *f, unsigned setting, const json_t 
     char *text = f->settings[setting];
     enum { BYTES = sizeof f->settings[0] };
     if (json_is_integer(value))
-        snprintf(text, BYTES, "%" JSON_INTEGER_FORMAT "%s", json_integer_value(value), units[setting] ? units[setting] : "");
+        snprintf(text, BYTES, "%" JSON_INTEGER_FORMAT "%s", json_integer_value(value),
+                 units[setting] ? units[setting] : "");
     else if (json_is_string(value))
         snprintf(text, BYTES, "%s", json_string_value(value));
     else if (json_is_boolean(value))
@@ -466,7 +467,8 @@ static int read_report(struct vmti_figures *f, FILE *file)
                        where.line, where.text);
     else if (!json_is_integer(json_object_get(report, "touches")) ||
              !json_is_integer(json_object_get(report, "footprint_pages")))
-        vmti_cmd_error("%s is JSON, but no report of \"vmtrace report --json\": it has no touches and footprint_pages", f->path);
+        vmti_cmd_error("%s is JSON, but no report of \"vmtrace report --json\": it has no touches and footprint_pages",
+                       f->path);
     else if (take_report(f, report) < 0)
         vmti_cmd_error("cannot read %s: no memory was left", f->path);
     else
@@ -491,7 +493,8 @@ int vmti_figures_read(struct vmti_figures *f, const char *path)
         vmti_cmd_error("cannot read %s: %s", path, strerror(errno));
     else if (S_ISDIR(st.st_mode))
         vmti_cmd_error("cannot read %s: it is a folder", path);
-    else if (pread(fd, magic, sizeof magic, 0) == (ssize_t)sizeof magic && memcmp(magic, VMTI_TRACE_MAGIC, sizeof magic) == 0)
+    else if (pread(fd, magic, sizeof magic, 0) == (ssize_t)sizeof magic &&
+             memcmp(magic, VMTI_TRACE_MAGIC, sizeof magic) == 0)
         status = read_trace(f, fd);
     else
         status = read_report(f, file);

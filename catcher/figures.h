@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One side of a comparison: the figures of a trace, or of a report that `vmtrace report --json` made of one, under the same
- * names, so that either can stand beside the other. Runs in ordinary program context: calls malloc.
+ * One side of a comparison: the figures of a trace, or of a report that `vmtrace report --json` made of one, under the
+ * same names, so that either can stand beside the other. Runs in ordinary program context: calls malloc.
  */
 #ifndef VMTI_FIGURES_H
 #define VMTI_FIGURES_H
@@ -60,8 +60,8 @@ struct vmti_figures {
     struct vmti_figure figures[VMTI_FIGURES_MAX];
     struct vmti_named_list groups[VMTI_GROUPINGS]; /* but for threads, whose numbers say nothing beside another trace */
     char fingerprint[17];   /* hexadecimal; "": not known */
-    /* A program or library with allocation sites that was changed after the trace had been made, so that these are named by
-     * their offsets; "": none. Not followed in a report. */
+    /* A program or library with allocation sites that was changed after the trace had been made, so that these are
+     * named by their offsets; "": none. Not followed in a report. */
     char changed[VMTI_SITE_NAME_BYTES];
 
     /* --- of a trace --- */
@@ -71,12 +71,13 @@ struct vmti_figures {
     struct vmti_sites *sites;
 };
 
-/* Reads all of the file, which is told apart by its content. 0; or -1, after a sentence on stderr. Free it in both cases. */
+/* Reads all of the file, whose content tells what it is. 0; or -1, after a sentence on stderr. Free it in both cases. */
 VMTI_HIDDEN int vmti_figures_read(struct vmti_figures *figures, const char *path);
 
 /* Where an allocation came from, in words that neither address-space randomisation nor a line more above it changes:
  * "function file.c", else "function (module)", else "module+0x1234". */
-VMTI_HIDDEN const char *vmti_figures_site(const struct vmti_figures *figures, uint64_t site, char text[VMTI_SITE_TEXT_BYTES]);
+VMTI_HIDDEN const char *vmti_figures_site(const struct vmti_figures *figures, uint64_t site,
+                                          char text[VMTI_SITE_TEXT_BYTES]);
 
 VMTI_HIDDEN void vmti_figures_free(struct vmti_figures *figures);
 

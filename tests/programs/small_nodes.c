@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * small_nodes: a list of 10,000 nodes of 64 bytes, each written when it is made and read once: no allocator can give them on fewer
- * than 157 pages, and each of its pages with a node in it is touched.
+ * small_nodes: a list of 10,000 nodes of 64 bytes, each written when it is made and read once: no allocator can give
+ * them on fewer than 157 pages, and each of its pages with a node in it is touched.
  */
 #include <stdlib.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * two_versions [worse]: a table of 100 pages that is walked twice, and an index; the worse version's index is larger and walked
- * more often. In a window of at most 64 pages, each page of each walk is one touch: the table has 200, and the index 80 on 80
- * pages, or 360 on 120. Nothing else differs between the two.
+ * two_versions [worse]: a table of 100 pages that is walked twice, and an index; the worse version's index is larger
+ * and walked more often. In a window of at most 64 pages, each page of each walk is one touch: the table has 200, and
+ * the index 80 on 80 pages, or 360 on 120. Nothing else differs between the two.
  */
 #include <stdlib.h>
 #include <string.h>
