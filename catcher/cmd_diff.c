@@ -31,8 +31,9 @@ static const char HELP[] =
     "    a rebuild changes them; calls from one function are taken together. Names come from the program and its\n"
     "    libraries as they are now: what was changed after the trace had been made is named by offsets, which is\n"
     "    said. A report that was made in time keeps the names.\n"
-    "    Pages are named by the order of their allocations, and the offset there; two traces with the same names in\n"
-    "    the same order have the same fingerprint.\n"
+    "    Pages are named by the order of their allocations, among those touched, and the offset there, or, if they\n"
+    "    belong to none, by the order of their first touches; two traces with the same names in the same order have\n"
+    "    the same fingerprint.\n"
     "\n"
     "OPTIONS\n"
     "    --json     print one JSON object with the keys below\n"
@@ -66,8 +67,8 @@ static const char HELP[] =
     "    fingerprints_equal    null if one side does not tell\n"
     "    first_difference      null, or {touch, a, b}: number of the first touch of different pages; a and b are null\n"
     "                          where that trace has ended, or {allocation, page, bytes, site, label, thread, phase}:\n"
-    "                          allocation null and page the how manieth of those that belong to none, or its ordinal,\n"
-    "                          the page in it from 0, and its bytes\n"
+    "                          ordinal of the allocation, the page in it from 0, its bytes and so on; of a page of no\n"
+    "                          allocation this is null, and page how many others were touched before\n"
     "\n"
     "EXIT STATUS\n"
     "    Like diff(1): 0 the same, 1 they differ, 2 a file cannot be read, the output not be written, or wrong use.\n"
@@ -397,7 +398,7 @@ static void print_place(const char *side, const struct vmti_figures *f, const st
                                  "page %" PRIu64 " of allocation #%" PRIu32 ", of %" PRIu64 " bytes from %s",
                                  place->page, place->allocation, place->bytes, vmti_figures_site(f, place->site, site));
     else
-        used += (size_t)snprintf(line, sizeof line, "page %" PRIu64 " of those that belong to no allocation",
+        used += (size_t)snprintf(line, sizeof line, "a page of no allocation, first touched after %" PRIu64 " others",
                                  place->page);
     if (*place->label)
         used += (size_t)snprintf(line + used, sizeof line - used, ", label %s", place->label);

@@ -5,42 +5,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
-#define HASH_NONFATAL_OOM 1
-#define HASH_FUNCTION(key, bytes, hash) ((hash) = (unsigned)XXH3_64bits((key), (bytes)))
-#include <uthash.h>
-
-/* A touched page that belongs to no allocation. */
-struct stray {
-    uint64_t page, number;
-    UT_hash_handle hh;
-};
-
 struct walk {
     struct vmti_trace_reader *reader;
     struct vmti_owners_told owners;
-    struct stray *strays;
+    uint32_t *indices; /* of all owners, in order */
+    size_t count;
+    struct vmti_locality pages;
     char phase[VMTI_TRACE_LABEL_MAX + 1];
 };
 
-static int number_stray(struct walk *walk, uint64_t page, uint64_t *number)
+static int compare_indices(const void *a, const void *b)
 {
-    struct stray *stray;
-    HASH_FIND(hh, walk->strays, &page, sizeof page, stray);
-    if (!stray) {
-        stray = malloc(sizeof *stray);
-        if (!stray)
-            return -ENOMEM;
-        *stray = (struct stray){.page = page, .number = HASH_COUNT(walk->strays)};
-        HASH_ADD(hh, walk->strays, page, sizeof stray->page, stray);
-        if (!stray->hh.tbl) { /* uthash leaves it NULL when it could not add */
-            free(stray);
-            return -ENOMEM;
-        }
-    }
-    *number = stray->number;
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static int start_walk(struct walk *walk)
+{
+    int error = vmti_owners_told_read(&walk->owners, walk->reader);
+    const struct vmti_page_owners *all = &walk->owners.all;
+    walk->count = all->count;
+    walk->indices = malloc((all->count + 1) * sizeof *walk->indices);
+    if (error || !walk->indices)
+        return error ? error : -ENOMEM;
+    for (size_t i = 0; i < all->count; i++)
+        walk->indices[i] = all->owners[i].index;
+    qsort(walk->indices, walk->count, sizeof *walk->indices, compare_indices);
     return 0;
 }
 
@@ -50,8 +40,16 @@ static int name_touch(struct walk *walk, const struct vmti_event *event, struct 
     memset(place, 0, sizeof *place);
     place->thread = event->thread;
     memcpy(place->phase, walk->phase, sizeof place->phase);
-    if (!owner)
-        return number_stray(walk, event->page, &place->page);
+    int error = vmti_locality_touch(&walk->pages, event->page);
+    if (error)
+        return error;
+    if (!owner) {
+        place->page = vmti_locality_order(&walk->pages, event->page);
+        return 0;
+    }
+    const uint32_t *found =
+        bsearch(&owner->index, walk->indices, walk->count, sizeof *walk->indices, compare_indices);
+    place->order = (uint64_t)(found - walk->indices) + 1; /* each owner is there */
     place->allocation = owner->index;
     place->page = event->page - owner->first_page;
     place->bytes = owner->bytes;
@@ -80,13 +78,9 @@ static int next_touch(struct walk *walk, struct vmti_place *place)
 
 static void free_walk(struct walk *walk)
 {
-    struct stray *stray, *next;
-    HASH_ITER(hh, walk->strays, stray, next)
-    {
-        HASH_DEL(walk->strays, stray);
-        free(stray);
-    }
     vmti_owners_told_free(&walk->owners);
+    vmti_locality_free(&walk->pages);
+    free(walk->indices);
 }
 
 int vmti_diverge_find(struct vmti_trace_reader *a, struct vmti_trace_reader *b, struct vmti_divergence *found)
@@ -94,9 +88,9 @@ int vmti_diverge_find(struct vmti_trace_reader *a, struct vmti_trace_reader *b, 
     struct walk walk_a = {.reader = a}, walk_b = {.reader = b};
     uint64_t touch = 0;
     memset(found, 0, sizeof *found);
-    int error = vmti_owners_told_read(&walk_a.owners, a);
+    int error = start_walk(&walk_a);
     if (!error)
-        error = vmti_owners_told_read(&walk_b.owners, b);
+        error = start_walk(&walk_b);
     while (!error && !found->touch) {
         error = next_touch(&walk_a, &found->a);
         if (!error)
@@ -104,8 +98,7 @@ int vmti_diverge_find(struct vmti_trace_reader *a, struct vmti_trace_reader *b, 
         touch++;
         if (found->a.ended && found->b.ended)
             break;
-        if (found->a.ended != found->b.ended || found->a.allocation != found->b.allocation ||
-            found->a.page != found->b.page)
+        if (found->a.ended != found->b.ended || found->a.order != found->b.order || found->a.page != found->b.page)
             found->touch = touch;
     }
     free_walk(&walk_a);

@@ -12,8 +12,9 @@
 /* What a trace touches there. */
 struct vmti_place {
     bool ended;          /* it has no such touch */
-    uint32_t allocation; /* ordinal, from 1; 0: none that is known */
-    uint64_t page;       /* of the allocation, from 0; or of the pages that belong to none */
+    uint32_t allocation; /* its index, as the trace says it; 0: none that is known */
+    uint64_t order;      /* ... among those that the trace tells of, from 1; 0: none */
+    uint64_t page;       /* of the allocation, from 0; or how many pages were touched before */
     uint64_t bytes;      /* of the allocation */
     uint64_t site;
     uint32_t thread;

@@ -289,31 +289,17 @@ static int take_insight(struct vmti_figures *f, const struct vmti_insight *insig
     double averages[VMTI_LOCALITY_TAUS];
     vmti_locality_working_sets(&insight->all, averages);
     for (unsigned i = 0; i < VMTI_LOCALITY_TAUS; i++) {
-        if (vmti_locality_tau(i) == 64)
-            set(f, AVERAGE_64, averages[i]);
-        if (vmti_locality_tau(i) == 1024)
-            set(f, AVERAGE_1024, averages[i]);
+        uint64_t tau = vmti_locality_tau(i), peak;
+        if (tau != 64 && tau != 1024)
+            continue;
+        set(f, tau == 64 ? AVERAGE_64 : AVERAGE_1024, averages[i]);
+        if (vmti_locality_peak(&insight->all, i, &peak))
+            set(f, tau == 64 ? PEAK_64 : PEAK_1024, (double)peak);
     }
     set(f, PAGES_ONCE, (double)insight->pages_once);
     set(f, MEMORY, (double)vmti_memory_for_percent(&insight->all, 1));
     snprintf(f->fingerprint, sizeof f->fingerprint, "%016" PRIx64, insight->fingerprint);
     return take_groups(f, insight);
-}
-
-static int take_peaks(struct vmti_figures *f)
-{
-    static const struct {
-        uint64_t tau;
-        unsigned figure;
-    } peaks[] = {{64, PEAK_64}, {1024, PEAK_1024}};
-    for (size_t i = 0; i < sizeof peaks / sizeof *peaks; i++) {
-        uint64_t peak = 0;
-        int error = vmti_trace_working_set(&f->reader, peaks[i].tau, &peak);
-        if (error && error != -EIO)
-            return error;
-        set(f, peaks[i].figure, (double)peak);
-    }
-    return 0;
 }
 
 /* The command line in one line. */
@@ -345,8 +331,6 @@ static int read_trace(struct vmti_figures *f, int fd)
     take_settings(f);
     if (!error)
         error = open_sites(f);
-    if (!error)
-        error = take_peaks(f);
     if (!error) {
         unsigned by = 1u << VMTI_BY_SITE | 1u << VMTI_BY_LABEL | 1u << VMTI_BY_PHASE;
         error = vmti_insight_read(&f->reader, by, &insight);
