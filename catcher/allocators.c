@@ -73,9 +73,10 @@ static char *find_known(const struct known *k)
     return path;
 }
 
-bool vmti_allocator_installed(unsigned i)
+bool vmti_allocator_installed(unsigned i, const char **packages)
 {
     char *path = find_known(&known[i]);
+    *packages = known[i].packages;
     free(path);
     return path;
 }

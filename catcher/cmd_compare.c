@@ -52,7 +52,8 @@ static const char HELP[] =
     "OPTIONS\n"
     "        --allocator=NAME  glibc, jemalloc, mimalloc or tcmalloc, found where the loader finds libraries; or the\n"
     "                          path of a library that defines malloc, with a slash in it. May be given up to 16\n"
-    "                          times; default: those of the four that are installed\n"
+    "                          times; default: those of the four that are installed,\n"
+    "                          and on standard error what is left out\n"
     "    -n, --window=PAGES    pages kept open: see vmtrace run\n"
     "        --engine=ENGINE   ptrace, dispatch or auto: see vmtrace run\n"
     "        --repeat=K        runs on each allocator, in turn, from 1 (the default) to 1000\n"
@@ -261,8 +262,9 @@ static int open_input(struct compare *c)
 
 /* ------------------------------------------------------------------------------------------- one run */
 
-/* In the child. `output` is where the program's goes. */
-static void start_run(const struct compare *c, const struct vmti_compared_row *row, int output)
+/* In the child: does what `vmtrace run` does, in whose environment the allocator is, but not in this process itself. */
+static __attribute__((noreturn)) void start_run(const struct compare *c, const struct vmti_compared_row *row,
+                                                const int output[2])
 {
     const char *before = getenv("LD_PRELOAD");
     char *preload = NULL;
@@ -273,7 +275,6 @@ static void start_run(const struct compare *c, const struct vmti_compared_row *r
     if (!argv || asprintf(&preload, "%s%s%s", row->library, before && *before ? ":" : "", before ? before : "") < 0 ||
         setenv("LD_PRELOAD", preload, 1) < 0)
         _exit(VMTI_EXIT_RUN_FAILED);
-    argv[used++] = (char *)"vmtrace";
     argv[used++] = (char *)"run";
     argv[used++] = (char *)"-q";
     argv[used++] = (char *)"-o";
@@ -288,13 +289,15 @@ static void start_run(const struct compare *c, const struct vmti_compared_row *r
     }
     argv[used++] = (char *)"--";
     memcpy(argv + used, c->argv, count * sizeof *argv);
-    /* dup2 onto itself would leave it to be closed by execve. */
+    /* dup2 onto itself would leave it to be closed by the program's execve. */
     int input = c->input == STDIN_FILENO ? fcntl(STDIN_FILENO, F_SETFD, 0) : dup2(c->input, STDIN_FILENO);
-    if (input < 0 || dup2(output, STDOUT_FILENO) < 0)
+    if (input < 0 || dup2(c->show_output ? STDERR_FILENO : output[1], STDOUT_FILENO) < 0)
         _exit(VMTI_EXIT_RUN_FAILED);
+    close(output[0]);
+    close(output[1]);
     give_signals_back();
-    execv("/proc/self/exe", argv);
-    _exit(VMTI_EXIT_RUN_FAILED);
+    optind = 0; /* getopt(3): from the beginning */
+    exit(vmti_cmd_run((int)(used + count), argv));
 }
 
 /* Reads what the program writes until `vmtrace run` has ended. */
@@ -328,7 +331,7 @@ static int run_once(const struct compare *c, const struct vmti_compared_row *row
     fflush(stderr);
     pid_t child = fork();
     if (child == 0)
-        start_run(c, row, c->show_output ? STDERR_FILENO : output[1]);
+        start_run(c, row, output);
     close(output[1]);
     int pidfd = child < 0 ? -1 : (int)syscall(SYS_pidfd_open, child, 0);
     if (pidfd >= 0)
@@ -483,9 +486,13 @@ static int add_allocator(struct compare *c, const char *given)
 static int add_installed(struct compare *c)
 {
     int status = 0;
+    const char *packages;
     for (unsigned i = 0; i < VMTI_ALLOCATORS_KNOWN && !status; i++)
-        if (vmti_allocator_installed(i))
+        if (vmti_allocator_installed(i, &packages))
             status = add_allocator(c, vmti_allocator_name(i));
+        else
+            vmti_cmd_error("%s is left out, for it is not installed (on Debian and Ubuntu: apt-get install %s)",
+                           vmti_allocator_name(i), packages);
     return status;
 }
 
