@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # cli_compare.sh PROGRAMS: vmtrace compare. PROGRAMS is the folder with small_nodes and small_blocks.
+# shellcheck disable=SC2016 # programs for jq and other shells
 set -u
 # shellcheck source=tests/integration/command.bash
 . "$(dirname "${BASH_SOURCE[0]}")/command.bash"

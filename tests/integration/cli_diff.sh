@@ -1,7 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# cli_diff.sh PROGRAMS: vmtrace diff. PROGRAMS is the folder with two_versions, whose source says what its versions touch.
+# cli_diff.sh PROGRAMS: vmtrace diff. PROGRAMS is the folder with two_versions and brk_sweeps, whose sources say what they
+# touch.
+# shellcheck disable=SC2016 # programs for jq and other shells
 set -u
 # shellcheck source=tests/integration/command.bash
 . "$(dirname "${BASH_SOURCE[0]}")/command.bash"
@@ -79,6 +81,16 @@ run "$vmtrace" diff --json after.vmt before.vmt
 status 1
 holds '.figures.touches.difference == -280 and .sites.worse == []'
 holds '.sites.better == [{name: .sites.better[0].name, pages_a: 120, pages_b: 80, touches_a: 360, touches_b: 80}]'
+
+what='pages of no allocation'
+run "$vmtrace" run -q -n 8 -o forward.vmt -- "$programs/brk_sweeps"
+run "$vmtrace" run -q -n 8 -o back.vmt -- "$programs/brk_sweeps" back
+run "$vmtrace" diff --json forward.vmt back.vmt
+status 1
+holds '.figures.footprint_pages.difference == 0 and .figures.touches.difference == -8'
+# They are named by their first touches: 20 in a row, and the next is the first page or the twelfth.
+holds '.first_difference | .b.page - .a.page == 11 and .a.allocation == null and .b.allocation == null'
+holds '.first_difference.touch - .first_difference.a.page == 21 and .first_difference.a.site == null'
 
 what='a regression, for people'
 run "$vmtrace" diff before.vmt after.vmt
