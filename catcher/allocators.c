@@ -124,7 +124,8 @@ static int check_library(const char *path)
     struct stat st;
     /* ld.so(8): the first two end a name in LD_PRELOAD, and the third begins a token. */
     if (strpbrk(path, ": $")) {
-        vmti_cmd_error("%s cannot be preloaded: there is a colon, a blank or a $ in its path; copy it to another folder",
+        vmti_cmd_error("%s cannot be preloaded: there is a colon, a blank or a $ in its path; copy it to another "
+                       "folder",
                        path);
         return -1;
     }
@@ -167,13 +168,13 @@ int vmti_allocator_find(const char *given, struct vmti_allocator *found)
         found->path = find_known(&known[i]);
         if (found->path)
             return check_library(found->path);
-        vmti_cmd_error("%s is not installed: its library %s is in no folder of the loader's; on Debian and Ubuntu: apt-get "
-                       "install %s. Or give the path of a library",
+        vmti_cmd_error("%s is not installed: its library %s is in no folder of the loader's; on Debian and Ubuntu: "
+                       "apt-get install %s. Or give the path of a library",
                        given, known[i].files[0], known[i].packages);
         return -1;
     }
-    vmti_cmd_error("option --allocator is \"%s\": allowed are glibc, jemalloc, mimalloc, tcmalloc, and the path of a shared "
-                   "library, with a slash in it",
+    vmti_cmd_error("option --allocator is \"%s\": allowed are glibc, jemalloc, mimalloc, tcmalloc, and the path of a "
+                   "shared library, with a slash in it",
                    given);
     return -1;
 }

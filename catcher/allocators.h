@@ -18,7 +18,7 @@ VMTI_HIDDEN const char *vmti_allocator_name(unsigned i);
 /* Is its library in one of the loader's folders? Else the packages that have it: "libjemalloc2", or "this or that". */
 VMTI_HIDDEN bool vmti_allocator_installed(unsigned i, const char **packages);
 
-/* By name, or the path of a library if there is a slash in it. 0; or -1, after saying why not on stderr, and what to do. */
+/* By name, or the path of a library if there is a slash in it. 0; or -1, after saying on stderr why not. */
 VMTI_HIDDEN int vmti_allocator_find(const char *given, struct vmti_allocator *found);
 
 #endif

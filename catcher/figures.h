@@ -71,7 +71,7 @@ struct vmti_figures {
     struct vmti_sites *sites;
 };
 
-/* Reads all of the file, whose content tells what it is. 0; or -1, after a sentence on stderr. Free it in both cases. */
+/* Reads all of the file, whose content tells what it is. 0; or -1, after a sentence on stderr. Free it in any case. */
 VMTI_HIDDEN int vmti_figures_read(struct vmti_figures *figures, const char *path);
 
 /* Where an allocation came from, in words that neither address-space randomisation nor a line more above it changes:

@@ -311,9 +311,9 @@ static __attribute__((noinline, aligned(64))) void *note_slowly(void *p, size_t 
     return p;
 }
 
-/* Are all pages of this block noted? False also for NULL, and for a large block, which has its pages for itself. A page that
- * the region adopted with all of what the allocator mapped has no owner before its first block. (Of a block in two pages the
- * bits say no more than that: a note more changes nothing.) */
+/* Are all pages of this block noted? False also for NULL, and for a large block, which has its pages for itself; and
+ * sometimes for a block in two pages of different owners, which costs a note that changes nothing. A page that a region
+ * adopted with all of what the allocator mapped has no owner before its first block. */
 static inline __attribute__((always_inline)) bool is_known(const void *pointer, size_t bytes)
 {
     uintptr_t p = (uintptr_t)pointer;
