@@ -28,7 +28,7 @@ static const struct known {
     {"tcmalloc", "libtcmalloc-minimal4 or libtcmalloc-minimal4t64", {"libtcmalloc_minimal.so.4", "libtcmalloc.so.4"}},
 };
 
-const char *vmti_allocator_name(unsigned i)
+const char *vmti_known_allocator(unsigned i)
 {
     return known[i].name;
 }

@@ -13,7 +13,7 @@ struct vmti_allocator {
 enum { VMTI_ALLOCATORS_KNOWN = 4 };
 
 /* "glibc" and so on, i below VMTI_ALLOCATORS_KNOWN. */
-VMTI_HIDDEN const char *vmti_allocator_name(unsigned i);
+VMTI_HIDDEN const char *vmti_known_allocator(unsigned i);
 
 /* Is its library in one of the loader's folders? Else the packages that have it: "libjemalloc2", or "this or that". */
 VMTI_HIDDEN bool vmti_allocator_installed(unsigned i, const char **packages);

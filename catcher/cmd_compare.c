@@ -489,10 +489,10 @@ static int add_installed(struct compare *c)
     const char *packages;
     for (unsigned i = 0; i < VMTI_ALLOCATORS_KNOWN && !status; i++)
         if (vmti_allocator_installed(i, &packages))
-            status = add_allocator(c, vmti_allocator_name(i));
+            status = add_allocator(c, vmti_known_allocator(i));
         else
             vmti_cmd_error("%s is left out, for it is not installed (on Debian and Ubuntu: apt-get install %s)",
-                           vmti_allocator_name(i), packages);
+                           vmti_known_allocator(i), packages);
     return status;
 }
 

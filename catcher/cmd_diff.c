@@ -10,7 +10,7 @@
 
 #include "../harness/config.h"
 #include "cmd.h"
-#include "diverge.h"
+#include "../harness/difference.h"
 #include "figures.h"
 #include "json.h"
 
@@ -105,7 +105,7 @@ struct diff {
     bool known[VMTI_GROUPINGS];
     struct pairs groups[VMTI_GROUPINGS];
     bool fingerprints_known, fingerprints_equal;
-    struct vmti_divergence first; /* touch 0: they do not part, or it is not known where */
+    struct vmti_difference first; /* touch 0: they do not part, or it is not known where */
     bool same;
 };
 
@@ -255,7 +255,7 @@ static int compare(struct diff *d)
     d->fingerprints_known = *d->a.fingerprint && *d->b.fingerprint;
     d->fingerprints_equal = d->fingerprints_known && strcmp(d->a.fingerprint, d->b.fingerprint) == 0;
     if (!error && d->fingerprints_known && !d->fingerprints_equal && !d->a.is_report && !d->b.is_report)
-        error = vmti_diverge_find(&d->a.reader, &d->b.reader, &d->first);
+        error = vmti_difference_find(&d->a.reader, &d->b.reader, &d->first);
     d->same = are_same(d);
     return error;
 }

@@ -5,8 +5,7 @@
 
 #include <stdio.h>
 
-#include <jansson.h>
-
+#include "json.h"
 #include "study.h"
 
 /*
@@ -38,23 +37,7 @@ VMTI_HIDDEN unsigned vmti_report_columns(FILE *out);
 /* Is `out` a terminal that shows colours, and does the environment not forbid them (https://no-color.org)? */
 VMTI_HIDDEN bool vmti_report_colours(FILE *out);
 
-/* --- report_json.c: shared by the formats that are JSON --- */
-
-/* A JSON object; building it has failed for good if `object` is NULL. */
-struct vmti_json {
-    json_t *object;
-};
-
-VMTI_HIDDEN void vmti_json_set(struct vmti_json *to, const char *key, json_t *value);
-
-/* Adds to an array; NULL, with the array released, where that or the value's making failed. */
-VMTI_HIDDEN json_t *vmti_json_append(json_t *array, json_t *value);
-
-/* JSON integers of Jansson are signed; no honest count comes near. */
-VMTI_HIDDEN json_t *vmti_json_number(uint64_t n);
-
-/* Text of a trace can be any bytes; JSON is UTF-8. In text that is not, each byte that is not ASCII becomes U+FFFD. */
-VMTI_HIDDEN json_t *vmti_json_string(const char *text);
+/* --- report_json.c --- */
 
 /* All figures, with at most so many groups of each kind. NULL: no memory. */
 VMTI_HIDDEN json_t *vmti_json_report(const struct vmti_study *study, size_t most_groups);

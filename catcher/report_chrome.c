@@ -35,7 +35,7 @@ struct timeline {
 /* JSON text with its quotes. */
 static int put_string(FILE *out, const char *text)
 {
-    json_t *value = vmti_json_string(text);
+    json_t *value = vmti_json_text(text);
     if (!value)
         return -ENOMEM;
     json_dumpf(value, out, JSON_ENCODE_ANY);

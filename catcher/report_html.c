@@ -110,21 +110,21 @@ static json_t *json_rows(const struct vmti_study *study)
     json_t *array = json_array();
     for (unsigned i = 0; i < walk->rows && array; i++) {
         const struct vmti_walk_row *row = &walk->row[i];
-        struct vmti_json object = {json_object()};
-        vmti_json_set(&object, "first", json_hex(row->first * page_size));
-        vmti_json_set(&object, "last", json_hex(row->last * page_size));
+        json_t *object = json_object();
+        vmti_json_put(&object, "first", json_hex(row->first * page_size));
+        vmti_json_put(&object, "last", json_hex(row->last * page_size));
         /* Pages that were left out before this row. */
-        vmti_json_set(&object, "gap", vmti_json_number(i ? row->first - row[-1].last - 1 : 0));
-        vmti_json_set(&object, "pages", vmti_json_number(row->pages));
-        vmti_json_set(&object, "touches", vmti_json_number(row->touches));
-        vmti_json_set(&object, "hottest", json_hex(row->hottest * page_size));
+        vmti_json_put(&object, "gap", vmti_json_count(i ? row->first - row[-1].last - 1 : 0));
+        vmti_json_put(&object, "pages", vmti_json_count(row->pages));
+        vmti_json_put(&object, "touches", vmti_json_count(row->touches));
+        vmti_json_put(&object, "hottest", json_hex(row->hottest * page_size));
         if (row->owner) {
-            vmti_json_set(&object, "allocation", vmti_json_number(row->owner->index));
-            vmti_json_set(&object, "page", vmti_json_number(row->hottest - row->owner->first_page));
-            vmti_json_set(&object, "site", vmti_json_string(vmti_study_site(study, row->owner->site)));
-            vmti_json_set(&object, "label", vmti_json_string(row->owner->label));
+            vmti_json_put(&object, "allocation", vmti_json_count(row->owner->index));
+            vmti_json_put(&object, "page", vmti_json_count(row->hottest - row->owner->first_page));
+            vmti_json_put(&object, "site", vmti_json_text(vmti_study_site(study, row->owner->site)));
+            vmti_json_put(&object, "label", vmti_json_text(row->owner->label));
         }
-        array = vmti_json_append(array, object.object);
+        vmti_json_add(&array, object);
     }
     return array;
 }
@@ -134,9 +134,8 @@ static json_t *json_bins(const struct vmti_study *study, unsigned scale, bool ti
     const struct vmti_walk *walk = &study->walk;
     json_t *array = json_array();
     for (unsigned bin = 0; bin < walk->bins && array; bin += scale)
-        array =
-            vmti_json_append(array, vmti_json_number(times ? walk->bin_time_ns[bin]
-                                                           : vmti_walk_first_touch(walk, study->summary.touches, bin)));
+        vmti_json_add(&array, vmti_json_count(times ? walk->bin_time_ns[bin]
+                                                    : vmti_walk_first_touch(walk, study->summary.touches, bin)));
     return array;
 }
 
@@ -144,11 +143,11 @@ static json_t *json_marks(const struct vmti_study *study)
 {
     json_t *array = json_array();
     for (size_t i = 0; i < study->mark_count && array; i++) {
-        struct vmti_json object = {json_object()};
-        vmti_json_set(&object, "name", vmti_json_string(study->marks[i].name));
-        vmti_json_set(&object, "touches", vmti_json_number(study->marks[i].touches));
-        vmti_json_set(&object, "time_ns", vmti_json_number(study->marks[i].time_ns));
-        array = vmti_json_append(array, object.object);
+        json_t *object = json_object();
+        vmti_json_put(&object, "name", vmti_json_text(study->marks[i].name));
+        vmti_json_put(&object, "touches", vmti_json_count(study->marks[i].touches));
+        vmti_json_put(&object, "time_ns", vmti_json_count(study->marks[i].time_ns));
+        vmti_json_add(&array, object);
     }
     return array;
 }
@@ -156,36 +155,36 @@ static json_t *json_marks(const struct vmti_study *study)
 static json_t *json_walk(const struct vmti_study *study)
 {
     struct bytes cells = {.data = malloc(CELL_BYTES), .room = CELL_BYTES};
-    struct vmti_json object = {json_object()};
+    json_t *object = json_object();
     unsigned scale = 1;
     if (!cells.data) {
-        json_decref(object.object);
+        json_decref(object);
         return NULL;
     }
     while (!encode_cells(&study->walk, scale, &cells))
         scale *= 2;
-    vmti_json_set(&object, "cells", base64(&cells));
-    vmti_json_set(&object, "rows", json_rows(study));
-    vmti_json_set(&object, "bin_touch", json_bins(study, scale, false));
-    vmti_json_set(&object, "bin_time_ns", json_bins(study, scale, true));
-    vmti_json_set(&object, "marks", json_marks(study));
-    vmti_json_set(&object, "marks_left_out", vmti_json_number(study->marks_left_out));
+    vmti_json_put(&object, "cells", base64(&cells));
+    vmti_json_put(&object, "rows", json_rows(study));
+    vmti_json_put(&object, "bin_touch", json_bins(study, scale, false));
+    vmti_json_put(&object, "bin_time_ns", json_bins(study, scale, true));
+    vmti_json_put(&object, "marks", json_marks(study));
+    vmti_json_put(&object, "marks_left_out", vmti_json_count(study->marks_left_out));
     free(cells.data);
-    return object.object;
+    return object;
 }
 
 static json_t *json_trace(const struct vmti_study *study)
 {
     const char *slash = strrchr(study->path, '/');
-    struct vmti_json object = {json_object()};
-    vmti_json_set(&object, "file", vmti_json_string(slash ? slash + 1 : study->path));
-    vmti_json_set(&object, "report", vmti_json_report(study, GROUPS));
-    struct vmti_json counts = {json_object()};
+    json_t *object = json_object();
+    vmti_json_put(&object, "file", vmti_json_text(slash ? slash + 1 : study->path));
+    vmti_json_put(&object, "report", vmti_json_report(study, GROUPS));
+    json_t *counts = json_object();
     for (unsigned by = 0; by < VMTI_GROUPINGS; by++)
-        vmti_json_set(&counts, vmti_grouping_name(by), vmti_json_number(study->by[by].count));
-    vmti_json_set(&object, "groups", counts.object);
-    vmti_json_set(&object, "walk", json_walk(study));
-    return object.object;
+        vmti_json_put(&counts, vmti_grouping_name(by), vmti_json_count(study->by[by].count));
+    vmti_json_put(&object, "groups", counts);
+    vmti_json_put(&object, "walk", json_walk(study));
+    return object;
 }
 
 /* ------------------------------------------------------------------------------------------- page */
@@ -223,7 +222,7 @@ static void put_page(const json_t *data, FILE *out)
 
 static int write_page(struct vmti_study *study, struct vmti_study *against, FILE *out)
 {
-    struct vmti_json data = {json_object()};
+    json_t *data = json_object();
     json_t *traces = json_array();
     int error = 0;
     for (struct vmti_study *s = study; s && !error && traces; s = s == study ? against : NULL) {
@@ -231,18 +230,18 @@ static int write_page(struct vmti_study *study, struct vmti_study *against, FILE
         if (error && s == against)
             memcpy(study->reason, against->reason, sizeof study->reason);
         if (!error)
-            traces = vmti_json_append(traces, json_trace(s));
+            vmti_json_add(&traces, json_trace(s));
     }
-    vmti_json_set(&data, "version", json_string(vmt_version()));
-    vmti_json_set(&data, "traces", traces);
-    if (!data.object && !error) {
+    vmti_json_put(&data, "version", json_string(vmt_version()));
+    vmti_json_put(&data, "traces", traces);
+    if (!data && !error) {
         snprintf(study->reason, sizeof study->reason, "cannot report on %s: no memory was left", study->path);
         error = -ENOMEM;
     }
     if (!error)
-        put_page(data.object, out);
+        put_page(data, out);
     int output = errno; /* of `out`, for the caller */
-    json_decref(data.object);
+    json_decref(data);
     errno = output;
     return error;
 }

@@ -93,6 +93,12 @@ static void print_counts(const struct vmti_study *study, FILE *out)
         fprintf(out, "pages written   %" PRIu64 " (%" PRIu64 " upgrades)\n", s->pages_written, s->upgrades);
     else
         fputs("pages written   not tracked\n", out);
+    if (study->trailer && study->reader.header.flags & VMTI_TRACE_HAS_CONTENT)
+        fprintf(out, "unchanged       %" PRIu64 " of the pages written hold what they held before\n",
+                study->trailer->pages_unchanged);
+    if (vmti_study_has_live_bytes(study))
+        fprintf(out, "live bytes      %" PRIu64 " of %" PRIu64 " that these pages hold\n", study->trailer->live_bytes,
+                s->footprint * h->page_size);
     fprintf(out, "evictions       %" PRIu64 "\n", s->evictions);
     fprintf(out, "drops           %" PRIu64 "\n", s->drops);
     fprintf(out, "fingerprint     %016" PRIx64 "\n", study->fingerprint);

@@ -367,3 +367,9 @@ bool vmti_study_has_writes(const struct vmti_study *study)
 {
     return study->reader.header.flags & VMTI_TRACE_HAS_WRITES;
 }
+
+bool vmti_study_has_live_bytes(const struct vmti_study *study)
+{
+    const struct vmti_trace_trailer *t = study->trailer;
+    return t && study->reader.header.flags & VMTI_TRACE_HAS_LIVE && t->live_bytes != VMTI_TRACE_NO_LIVE_BYTES;
+}

@@ -145,5 +145,6 @@ VMTI_HIDDEN uint32_t vmti_study_tid(const struct vmti_study *study, uint64_t thr
 VMTI_HIDDEN const char *vmti_study_end(const struct vmti_study *study);
 
 VMTI_HIDDEN bool vmti_study_has_writes(const struct vmti_study *study);
+VMTI_HIDDEN bool vmti_study_has_live_bytes(const struct vmti_study *study);
 
 #endif

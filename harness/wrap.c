@@ -311,9 +311,7 @@ static __attribute__((noinline, aligned(64))) void *note_slowly(void *p, size_t 
     return p;
 }
 
-/* Are all pages of this block noted? False also for NULL, and for a large block, which has its pages for itself; and
- * sometimes for a block in two pages of different owners, which costs a note that changes nothing. A page that a region
- * adopted with all of what the allocator mapped has no owner before its first block. */
+/* Are all pages of this block noted? False also for NULL, and for a large block, which has its pages for itself. */
 static inline __attribute__((always_inline)) bool is_known(const void *pointer, size_t bytes)
 {
     uintptr_t p = (uintptr_t)pointer;
@@ -325,7 +323,7 @@ static inline __attribute__((always_inline)) bool is_known(const void *pointer, 
     uint32_t bits = atomic_load_explicit(word, memory_order_relaxed) &
                     atomic_load_explicit(&word[((p & (VMTI_PAGE_SIZE - 1)) + bytes - 1) >> VMTI_PAGE_SHIFT],
                                          memory_order_relaxed);
-    return vmti_likely((bits & mask) == mask) && vmti_likely(bits & VMTI_DIR_OWNER);
+    return vmti_likely((bits & mask) == mask);
 }
 
 static inline __attribute__((always_inline)) void *note(void *p, size_t bytes, const void *site)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Each format of `vmtrace report` says the same of a trace, and what can be counted from its touches is counted so.
 
-test_report.py PROGRAMS: the folder with made_trace (tests/programs/made_trace.c). VMTRACE is the command.
+cli_report.py PROGRAMS: the folder with made_trace (tests/programs/made_trace.c). VMTRACE is the command.
 """
 import base64
 import bisect

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The page that `vmtrace report --html` makes, in a browser: what it shows and answers, and that it stays by itself.
 
-test_page.py PROGRAMS PICTURES: the folder with made_trace (tests/programs/made_trace.c), and one in which pictures of
+cli_page.py PROGRAMS PICTURES: the folder with made_trace (tests/programs/made_trace.c), and one in which pictures of
 the pages are left. VMTRACE is the command. Ends with 0, 1 (something is wrong) or 77 (no Chromium or chromedriver).
 """
 import json
