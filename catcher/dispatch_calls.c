@@ -227,10 +227,14 @@ static bool is_last(const struct vmti_thread *t)
     return !t->other_process;
 }
 
-/* The thread, or the process, ends: it makes the call itself, undispatched. */
+/* The thread, or the process, ends: it makes the call itself, undispatched. As in the kernel no signal comes before its end:
+ * our handler would not know the thread any more. */
 static void end_thread(struct vmti_thread *t, struct vmti_frame *frame)
 {
+    const uint64_t all = ~(uint64_t)0;
     vmti_regs regs;
+    vmti_storm_let_in(&vmti_engine, t);
+    vmti_frame_set_mask(frame, &all);
     vmti_frame_get_regs(frame, &regs);
     regs.rip -= VMTI_SYSCALL_INSN;
     vmti_frame_set_regs(frame, &regs);
@@ -543,6 +547,7 @@ static void abandon(struct vmti_thread *t, struct vmti_frame *frame, int error, 
 static struct vmti_thread *leave_region(struct vmti_thread *t, struct vmti_frame *frame)
 {
     uint64_t all = ~(uint64_t)0;
+    vmti_storm_let_in(&vmti_engine, t);
     vmti_frame_get_mask(frame, &t->clone_mask);
     vmti_frame_set_mask(frame, &all);
     t->own->leaving = true;

@@ -155,6 +155,7 @@ struct vmti_thread *vmti_engine_adopt(struct vmti_frame *frame, struct vmti_own_
 void vmti_engine_let_go(struct vmti_thread *t, struct vmti_frame *frame)
 {
     ucontext_t *context = frame->context;
+    vmti_storm_let_in(&vmti_engine, t);
     vmti_signals_give_mask_back(vmti_engine.r, t);
     context->uc_stack =
         (stack_t){.ss_sp = (void *)t->stack.start, .ss_flags = t->stack.flags, .ss_size = t->stack.bytes};

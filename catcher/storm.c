@@ -66,6 +66,19 @@ bool vmti_storm_is_moment(const struct vmti_thread *t, const siginfo_t *info)
     return info->si_signo == VMTI_TELLING_SIGNAL && info->si_code == SI_TIMER && info->si_ptr == t;
 }
 
+/* All signals are blocked. One that the timer has sent already stays pending when it is deleted (before Linux 6.13), and would end the
+ * program once it is traced no longer. libc sends this signal too. */
+static void end_moment(struct vmti_catcher *c, struct vmti_thread *t)
+{
+    const uint64_t telling = vmti_signal_bit(VMTI_TELLING_SIGNAL);
+    const struct timespec now = {0, 0};
+    siginfo_t info;
+    vmti_sys(SYS_timer_delete, t->moment_timer, 0, 0, 0, 0, 0);
+    if (vmti_sys(SYS_rt_sigtimedwait, &telling, &info, &now, sizeof telling, 0, 0) == VMTI_TELLING_SIGNAL &&
+        !vmti_storm_is_moment(t, &info))
+        vmti_sys(SYS_rt_tgsigqueueinfo, c->r->pid, t->tid, VMTI_TELLING_SIGNAL, &info, 0, 0);
+}
+
 /* It goes back to its queue: all signals are blocked in our handler, and this one then. */
 static void put_back(struct vmti_catcher *c, struct vmti_thread *t, int signal, siginfo_t *info)
 {
@@ -113,7 +126,7 @@ void vmti_storm_let_in(struct vmti_catcher *c, struct vmti_thread *t)
     s->put_off = 0;
     s->returned_at = 0;
     if (c->r->dispatched)
-        vmti_sys(SYS_timer_delete, t->moment_timer, 0, 0, 0, 0, 0);
+        end_moment(c, t);
     else if (!--c->put_off)
         set_timer(0);
 }

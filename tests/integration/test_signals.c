@@ -500,9 +500,39 @@ static void a_wait_is_interrupted_by_a_signal_that_is_handled(void **state)
     end(state);
 }
 
+// ------------------------------------------------------------------------------------------------ timers
+
+static void count(int signal, siginfo_t *info, void *context)
+{
+    (void)signal, (void)info, (void)context;
+    calls++;
+}
+
+static void wait_for_calls(int more)
+{
+    for (int from = calls; calls < from + more;)
+        touch_heap();
+}
+
+static void a_timer_that_fires_all_the_time_outlives_the_region(void **state)
+{
+    const struct itimerval often = {{0, 50}, {0, 50}}, never = {{0, 0}, {0, 0}};
+    for (int i = 0; i < 20; i++) {
+        begin(state);
+        handle(SIGALRM, count, SA_RESTART, 0);
+        setitimer(ITIMER_REAL, &often, NULL);
+        wait_for_calls(10);
+        if (((struct way *)*state)->region)
+            assert_int_equal(vmt_end(NULL), 0);
+        wait_for_calls(10);
+        setitimer(ITIMER_REAL, &never, NULL);
+        free(heap);
+    }
+}
+
 static int restore_defaults(void **state)
 {
-    static const int used[] = {SIGSEGV, SIGSYS, SIGUSR1, SIGUSR2};
+    static const int used[] = {SIGSEGV, SIGSYS, SIGUSR1, SIGUSR2, SIGALRM};
     for (size_t i = 0; i < sizeof used / sizeof *used; i++)
         signal(used[i], SIG_DFL);
     return vmt_cmocka_teardown(state);
@@ -535,6 +565,7 @@ int main(void)
         BOTH_SIGNALS(an_execve_keeps_it_ignored),
         BOTH_WAYS(a_wait_is_not_interrupted_by_signals_that_are_ignored),
         BOTH_WAYS(a_wait_is_interrupted_by_a_signal_that_is_handled),
+        BOTH_WAYS(a_timer_that_fires_all_the_time_outlives_the_region),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
