@@ -27,7 +27,8 @@ trace() {
     echo "status $?" >>"$engine.out"
     # Without the time and the address: what the library itself has mapped differs.
     "$vmtrace" dump "$engine.vmt" | awk '{ print $3, $4, $5, $7, (NF > 7) }' >"$engine.touches"
-    "$vmtrace" report "$engine.vmt" | grep -v -E '^(trace|process|start|duration|engine) |, tid ' >"$engine.report"
+    # ... nor the picture, which is in order of addresses.
+    "$vmtrace" report "$engine.vmt" | grep -v -E '^(trace|process|start|duration|engine) |, tid |\|.*\|$|^one touch in a place' >"$engine.report"
 }
 
 # same WINDOW OPTION COMMAND...
