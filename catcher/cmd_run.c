@@ -91,7 +91,7 @@ static const char HELP[] =
     "    LD_PRELOAD, VMT_RUN   set for PROGRAM's start; it finds them as they were\n"
     "\n"
     "FILES\n"
-    "    libvmt.so             is looked for beside this command, in ../lib and where it was installed\n"
+    "    " VMTI_LIBRARY "           is looked for beside this command, in ../lib and where it was installed\n"
     "\n"
     "EXIT STATUS\n"
     "    That of PROGRAM; if a signal killed it, vmtrace dies of the same signal. Else:\n"
@@ -394,14 +394,14 @@ static int find_library(char **library)
     char places[3 * PATH_MAX] = "";
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         char path[2 * PATH_MAX];
-        snprintf(path, sizeof path, "%.*s%slibvmt.so", *folders[i] == '/' ? 0 : (int)n, exe, folders[i]);
+        snprintf(path, sizeof path, "%.*s%s" VMTI_LIBRARY, *folders[i] == '/' ? 0 : (int)n, exe, folders[i]);
         if (is_library(path))
             return name_library(path, library);
         size_t used = strlen(places);
         snprintf(places + used, sizeof places - used, "%s%s", used ? ", " : "", path);
     }
-    vmti_cmd_error("libvmt.so was not found: looked for %s; install VMTRACE again, or keep command and library "
-                   "together",
+    vmti_cmd_error(VMTI_LIBRARY " was not found: looked for %s; install VMTRACE again, or keep command and library "
+                                "together",
                    places);
     return VMTI_EXIT_RUN_FAILED;
 }

@@ -4,11 +4,12 @@
 #
 #   vmti_uthash   headers   the page map
 #   vmti_xxhash   headers   its hash, and the checksums of the trace
-#   vmti_jansson  library   the command's JSON
+#   vmti_jansson  library   the command's JSON (only where it is built)
 #   vmti_libdw    headers   names of source lines; the library is opened where it is there, and not linked
-#   vmti_cmocka   library   tests and examples (only where they are built)
+#   vmti_cmocka   library   vmt::cmocka, tests and examples; there are none of these, and no such target, without it
 #
-# What is installed is used. What is not is an error that names the package, unless VMT_FETCH_DEPENDENCIES is on.
+# What the project that takes VMTRACE in has a target for, or what is installed, is used. What is not there is an error that
+# names the package, unless VMT_FETCH_DEPENDENCIES is on.
 
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
@@ -79,12 +80,21 @@ add_library(vmti_libdw INTERFACE)
 if(VMT_libdw_INCLUDE_DIR)
     target_include_directories(vmti_libdw SYSTEM INTERFACE "${VMT_libdw_INCLUDE_DIR}")
     target_compile_definitions(vmti_libdw INTERFACE VMTI_HAVE_LIBDW)
-elseif(VMT_FETCH_DEPENDENCIES)
-    message(STATUS "elfutils/libdwfl.h (libdw-dev) was not found: source lines will not be named")
 else()
-    vmti_missing(elfutils/libdwfl.h libdw-dev)
+    message(STATUS "elfutils/libdwfl.h (libdw-dev) was not found: source lines will not be named")
 endif()
-vmti_library(jansson jansson libjansson-dev JANSSON_BUILD_DOCS JANSSON_EXAMPLES JANSSON_INSTALL)
-if(VMT_BUILD_TESTS OR VMT_BUILD_EXAMPLES)
+if(VMT_BUILD_TOOLS)
+    vmti_library(jansson jansson libjansson-dev JANSSON_BUILD_DOCS JANSSON_EXAMPLES JANSSON_INSTALL)
+endif()
+
+include(vmt-cmocka)
+vmti_find_cmocka(VMT_cmocka_LINK VMT_cmocka_INCLUDE)
+if(VMT_cmocka_LINK)
+    add_library(vmti_cmocka INTERFACE)
+    target_link_libraries(vmti_cmocka INTERFACE "${VMT_cmocka_LINK}")
+    target_include_directories(vmti_cmocka SYSTEM INTERFACE "${VMT_cmocka_INCLUDE}")
+elseif(VMT_BUILD_TESTS OR VMT_BUILD_EXAMPLES OR VMT_FETCH_DEPENDENCIES)
     vmti_library(cmocka cmocka libcmocka-dev WITH_EXAMPLES)
+else()
+    message(STATUS "cmocka was not found: there is no target vmt::cmocka")
 endif()

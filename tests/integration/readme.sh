@@ -43,6 +43,14 @@ sed -n '/^touched/,/^to see more/p' "$folder/out" | same >"$folder/example.txt"
 diff -u "$folder/readme.txt" "$folder/example.txt" || fail "the failure is not the one that the README shows"
 "$build/bin/vmtrace" report "$(sed -n 's/^trace: //p' "$folder/out")" >/dev/null || fail "its trace cannot be read"
 
+# What it tells other projects to write is what tests/consumer/ builds, but for the names of their targets.
+for text in 'find_package(vmt 0.1 REQUIRED COMPONENTS cmocka)' 'FetchContent_Declare(vmt SOURCE_DIR "${VMT_SOURCE}")'; do
+    for file in README.md tests/consumer/CMakeLists.txt; do
+        grep -q -F "$text" "$source/$file" || fail "$file does not say: $text"
+    done
+done
+grep -q -F 'pkg-config --cflags --libs vmt-cmocka' "$source/README.md" || fail "the README does not use vmt-cmocka"
+
 # The commands, each from the checkout as a reader would, with the file going elsewhere.
 command -v sqlite3 >/dev/null || {
     echo "sqlite3 is not installed"

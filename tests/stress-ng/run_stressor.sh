@@ -74,8 +74,8 @@ if [ "$(id -u)" -eq 0 ] && [ "$as_root" != 1 ]; then
     as_user=(setpriv --reuid=65534 --regid=65534 --clear-groups --)
     # The build may lie where nobody may not look.
     if [ "$all_native" != 1 ]; then
-        library=${VMT_LIBRARY:-$(dirname "$vmtrace")/../lib/libvmt.so}
-        cp -L "$vmtrace" "$work/vmtrace" && cp -L "$library" "$work/libvmt.so" || exit 2
+        library=${VMT_LIBRARY:-$(dirname "$vmtrace")/../lib/libvmt.so.0}
+        cp -L "$vmtrace" "$work/vmtrace" && cp -L "$library" "$work/libvmt.so.0" || exit 2
         vmtrace=$work/vmtrace
     fi
     chown 65534:65534 "$work" || exit 2
