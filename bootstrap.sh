@@ -118,17 +118,19 @@ wish() {
     deps $offered
 }
 
-# configure PRESET OPTIONS...: as in CMakePresets.json. Ninja if it is there, make if not; a build keeps what it has.
+# configure FOLDER OPTIONS...: as the preset of that name in CMakePresets.json, which CMake older than 3.25 cannot read. Ninja if it
+# is there, make if not; a build keeps what it has.
 configure() {
     if [ -z "${CMAKE_GENERATOR:-}" ] && command -v ninja >/dev/null 2>&1; then
         CMAKE_GENERATOR=Ninja
         export CMAKE_GENERATOR
     fi
-    preset=$1
+    folder=$1
     shift
-    cmake --preset "$preset" "$@" >"$logs/$preset.configure.log" 2>&1 || {
-        cat "$logs/$preset.configure.log" >&2
-        die "cmake --preset $preset failed"
+    log=$logs/$(basename "$folder").configure.log
+    cmake -S . -B "$folder" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DVMT_WERROR=ON "$@" >"$log" 2>&1 || {
+        cat "$log" >&2
+        die "configuring $folder failed"
     }
 }
 
@@ -138,17 +140,17 @@ processors() {
 
 build() {
     say "building with gcc in build/"
-    configure dev -DCMAKE_C_COMPILER=gcc -DCMAKE_CXX_COMPILER=g++ -DVMT_WERROR=ON
+    configure build -DCMAKE_C_COMPILER=gcc -DCMAKE_CXX_COMPILER=g++
     cmake --build build -j "$(processors)"
 }
 
 run_tests() {
     say "building with clang in build/clang-werror/"
-    configure clang-werror
+    configure build/clang-werror -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++
     cmake --build build/clang-werror -j "$(processors)"
 
     say "building with UBSan in build/ubsan/, and running the unit tests there"
-    configure ubsan
+    configure build/ubsan -DCMAKE_C_COMPILER=gcc -DCMAKE_CXX_COMPILER=g++ -DVMT_SANITIZE=undefined
     cmake --build build/ubsan -j "$(processors)" --target unit_tests
     UBSAN_OPTIONS=print_stacktrace=1 ctest --test-dir build/ubsan --output-on-failure --no-tests=error -j2 -L '^unit$'
 

@@ -3,7 +3,7 @@
 # What every target of the project is compiled with. Target properties only: nothing here reaches a project that takes
 # VMTRACE in by add_subdirectory().
 
-# C11 with GNU extensions, warnings, hidden visibility, and the sanitizer if one was asked for.
+# C11 with GNU extensions, warnings, hidden visibility, and the sanitizer or the coverage counters if they were asked for.
 function(vmti_target_defaults target)
     set_target_properties(${target} PROPERTIES
         C_STANDARD 11
@@ -17,6 +17,11 @@ function(vmti_target_defaults target)
     if(VMT_SANITIZE)
         target_compile_options(${target} PRIVATE -fsanitize=${VMT_SANITIZE} -fno-sanitize-recover=all)
         target_link_options(${target} PRIVATE -fsanitize=${VMT_SANITIZE})
+    endif()
+    if(VMT_COVERAGE)
+        # Atomic, for threads of the program and the catcher count at once.
+        target_compile_options(${target} PRIVATE --coverage -fprofile-update=atomic)
+        target_link_options(${target} PRIVATE --coverage)
     endif()
 endfunction()
 
