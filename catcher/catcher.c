@@ -22,6 +22,7 @@
 #include "../harness/wrap.h"
 
 enum { STACK_BYTES = 256 * 1024, TLS_BYTES = 8192 };
+enum { CLOSE_RANGE = 436 }; /* SYS_close_range: Linux 5.9; older headers lack it */
 
 /* ------------------------------------------------------------------------------------------- in the catcher */
 
@@ -45,7 +46,7 @@ static void become_invisible(void)
 
 static void close_descriptors(void)
 {
-    if (vmti_sys(SYS_close_range, 0, ~0u, 0, 0, 0, 0) == 0)
+    if (vmti_sys(CLOSE_RANGE, 0, ~0u, 0, 0, 0, 0) == 0)
         return;
     struct { uint64_t soft, hard; } limit = {1024, 1024}; /* Linux before 5.9 */
     vmti_sys(SYS_prlimit64, 0, 7 /* RLIMIT_NOFILE */, 0, &limit, 0, 0);

@@ -514,9 +514,9 @@ static int64_t hide_descriptor(struct vmti_thread *t)
 /* seccomp(2): from then on the thread may read, write, exit and return from handlers. */
 static bool makes_strict(const struct vmti_call *call)
 {
-    enum { SYS_SECCOMP = 317, PR_SECCOMP = 22, STRICT = 1, SET_STRICT = 0 };
-    return (call->nr == SYS_prctl && call->args[0] == PR_SECCOMP && call->args[1] == STRICT) ||
-           (call->nr == SYS_SECCOMP && call->args[0] == SET_STRICT);
+    enum { SECCOMP_CALL = 317, SECCOMP_OPTION = 22, STRICT = 1, SET_STRICT = 0 };
+    return (call->nr == SYS_prctl && call->args[0] == SECCOMP_OPTION && call->args[1] == STRICT) ||
+           (call->nr == SECCOMP_CALL && call->args[0] == SET_STRICT);
 }
 
 /* ptrace(2): from then on the parent is told of each of its signals, and of ours. */

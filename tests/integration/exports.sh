@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# exports.sh SHARED STATIC HEADERS: what libvmt exports is its public functions, with a version, and the malloc family with operator
-# new and delete, without one (harness/libvmt.map says why), and nothing else; its soname is libvmt.so.0.
+# exports.sh SHARED STATIC HEADERS COMMAND: what libvmt exports is its public functions, with a version, and the malloc family with operator
+# new and delete, without one (harness/libvmt.map says why), and nothing else; its soname is libvmt.so.0. What it and the command need of glibc, 2.31 has.
 set -euo pipefail
 
-shared=$1 static=$2 headers=$3
+shared=$1 static=$2 headers=$3 command=$4
 command -v readelf >/dev/null || { echo "SKIP: readelf is not installed"; exit 77; }
 export LC_ALL=C
 folder=$(mktemp -d "${TMPDIR:-/tmp}/vmt-exports.XXXXXX")
@@ -49,4 +49,18 @@ sort -u "$folder/public" "$folder/family" >"$folder/expected"
 diff "$folder/expected" "$folder/exported" || { echo "FAIL: < is to be visible in the static library, > is"; failed=1; }
 
 readelf -d "$shared" | grep -q 'SONAME.*\[libvmt\.so\.0\]' || { echo "FAIL: the soname is not libvmt.so.0"; failed=1; }
+
+# A version after 2.31 only where a later glibc gave an old function a new one: by moving it from libdl, libpthread or librt into libc
+# (2.34), from a wrapper in libc_nonshared.a (2.33), or by another name for C2x (2.38).
+for file in "$shared" "$command"; do
+    readelf --dyn-syms -W "$file" | sed -n 's/.* UND \([^@ ]*\)@\(GLIBC_[0-9.]*\).*/\2 \1/p' | sort -V >"$folder/needed"
+    [ -s "$folder/needed" ] || { echo "FAIL: $file needs nothing of glibc?"; failed=1; }
+    while read -r version name; do
+        [ "$(printf '%s\n' GLIBC_2.31 "$version" | sort -V | tail -n 1)" != GLIBC_2.31 ] || continue
+        case $name in
+        dl* | pthread_* | sem_* | timer_* | stat | fstat | lstat | fstatat | mknod | __libc_start_main | __isoc23_*) ;;
+        *) echo "FAIL: $file needs $name of $version; glibc 2.31 has no such function"; failed=1 ;;
+        esac
+    done <"$folder/needed"
+done
 exit $failed

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# other_systems.sh: where VMTRACE cannot run, configuring it ends with a sentence that says where it does, and where this is.
+set -euo pipefail
+
+source=$(cd "$(dirname "$0")/../.." && pwd)
+unset "${!VMT_@}" CFLAGS CXXFLAGS LDFLAGS
+folder=$(mktemp -d "${TMPDIR:-/tmp}/vmt-systems.XXXXXX")
+trap 'rm -rf "$folder"' EXIT
+for system in "FreeBSD amd64" "Linux riscv64" "Darwin arm64"; do
+    name=${system% *} processor=${system#* }
+    if cmake -S "$source" -B "$folder/$name" -DCMAKE_SYSTEM_NAME="$name" -DCMAKE_SYSTEM_PROCESSOR="$processor" \
+        >"$folder/log" 2>&1; then
+        echo "FAIL: $name on $processor is configured"
+        exit 1
+    fi
+    tr -s ' \n' ' ' <"$folder/log" | grep -q "VMTRACE runs on Linux on x86-64 only; this is $name on $processor" ||
+        { cat "$folder/log"; echo "FAIL: $name on $processor is not refused by name"; exit 1; }
+done
