@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Registers, instructions and page size of x86-64. Nothing else in the project names a register. */
+/* Registers, instructions and page size of x86-64. Beside this file only the stub of a followed child (follow.c) and the dispatch
+ * engine (gate.c, frame.c, dispatch_calls.c, dispatch_threads.c) name a register, and inject.c an instruction. */
 #ifndef VMTI_ARCH_X86_64_H
 #define VMTI_ARCH_X86_64_H
 
