@@ -6,7 +6,7 @@
 # header; empty if there is no cmocka, or if the target brings the folder. A target that the project has (cmocka's own package,
 # or its sources taken in) goes before what is installed.
 function(vmti_find_cmocka link include)
-    foreach(target IN ITEMS cmocka::cmocka cmocka-static cmocka)
+    foreach(target IN ITEMS cmocka::cmocka cmocka cmocka-static)
         if(TARGET ${target})
             set(${link} ${target} PARENT_SCOPE)
             set(${include} "" PARENT_SCOPE)

@@ -24,7 +24,9 @@ quietly() {
 
 # Installed in one place, moved to another: nothing in it may know the first.
 install_and_move() {
-    quietly cmake --install "$build" --prefix "$folder/first"
+    # As `cmake --install`, but for the list of what was installed, which is the build's own.
+    sed "s|^file(WRITE \"$build/|file(WRITE \"$folder/|" "$build/cmake_install.cmake" >"$folder/install.cmake"
+    quietly cmake -DCMAKE_INSTALL_PREFIX="$folder/first" -P "$folder/install.cmake"
     mv "$folder/first" "$folder/the prefix"
     ! grep -rlF -e "$folder/first" -e "$build" "$folder/the prefix" --include='*.cmake' --include='*.pc' ||
         { echo "FAIL: what is installed names the folder of the build, or the one that it was installed in"; exit 1; }

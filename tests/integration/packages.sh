@@ -131,7 +131,11 @@ release)
 esac
 version=$(setting CMAKE_PROJECT_VERSION)
 umask 022
-quietly cpack --config "$build/CPackConfig.cmake" -G DEB -B "$folder/packages"
+# From a copy of the script that installs, which lists what it installed beside itself and not in the build.
+mkdir "$folder/tree"
+sed "s|^file(WRITE \"$build/|file(WRITE \"$folder/tree/|" "$build/cmake_install.cmake" >"$folder/tree/cmake_install.cmake"
+quietly cpack --config "$build/CPackConfig.cmake" -G DEB -B "$folder/packages" \
+    -D CPACK_INSTALL_CMAKE_PROJECTS="$folder/tree;vmtrace;ALL;/"
 contents
 if [ "$what" = release ]; then
     install_and_remove
