@@ -118,8 +118,8 @@ wish() {
     deps $offered
 }
 
-# configure FOLDER OPTIONS...: as the preset of that name in CMakePresets.json, which CMake older than 3.25 cannot read. Ninja if it
-# is there, make if not; a build keeps what it has.
+# configure FOLDER OPTIONS...: as the preset of that name in CMakePresets.json, which CMake older than 3.25 cannot
+# read. Ninja if it is there, make if not; a build keeps what it has.
 configure() {
     if [ -z "${CMAKE_GENERATOR:-}" ] && command -v ninja >/dev/null 2>&1; then
         CMAKE_GENERATOR=Ninja

@@ -8,8 +8,8 @@
 #   vmti_libdw    headers   names of source lines; the library is opened where it is there, and not linked
 #   vmti_cmocka   library   vmt::cmocka, tests and examples; there are none of these, and no such target, without it
 #
-# What the project that takes VMTRACE in has a target for, or what is installed, is used. What is not there is an error that
-# names the package, unless VMT_FETCH_DEPENDENCIES is on.
+# What the project that takes VMTRACE in has a target for, or what is installed, is used. What is not there is an error
+# that names the package, unless VMT_FETCH_DEPENDENCIES is on.
 
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
-# What is installed and where: headers, libraries, the command, the CMake package and the pkg-config files. Three components, which
-# are the three packages of VmtPackages.cmake: vmt_runtime, vmt_dev and vmt_tools. All of it can be moved after installation.
+# What is installed and where: headers, libraries, the command, the CMake package and the pkg-config files. Three
+# components, which are the three packages of VmtPackages.cmake: vmt_runtime, vmt_dev and vmt_tools. All of it can be
+# moved after installation.
 
 include(CMakePackageConfigHelpers)
 
@@ -24,7 +25,7 @@ if(VMT_BUILD_TOOLS)
     install(EXPORT vmt-tools NAMESPACE vmt:: DESTINATION "${package_folder}" COMPONENT vmt_tools)
 endif()
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/vmt" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT vmt_dev
-    FILES_MATCHING PATTERN "*.h")
+    FILES_MATCHING REGEX "\\.h(pp)?$")
 
 foreach(page IN LISTS manual_pages)
     string(REGEX MATCH "[1-9]$" section "${page}")
@@ -37,13 +38,14 @@ endforeach()
 
 # ---------------------------------------------------------------- CMake package
 
-# Below 1.0 a new minor version may ask for changes in the tests that use it; from 1.0 on only a major one may. (The soname counts
-# something else: whether a program that is linked already goes on working.)
+# Below 1.0 a new minor version may ask for changes in the tests that use it; from 1.0 on only a major one may. (The
+# soname counts something else: whether a program that is linked already goes on working.)
 set(compatibility SameMajorVersion)
 if(PROJECT_VERSION_MAJOR EQUAL 0)
     set(compatibility SameMinorVersion)
 endif()
-write_basic_package_version_file("${PROJECT_BINARY_DIR}/package/vmt-config-version.cmake" COMPATIBILITY ${compatibility})
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/package/vmt-config-version.cmake"
+    COMPATIBILITY ${compatibility})
 configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/vmt-config.cmake.in"
     "${PROJECT_BINARY_DIR}/package/vmt-config.cmake" INSTALL_DESTINATION "${package_folder}"
     NO_SET_AND_CHECK_MACRO)
@@ -71,5 +73,6 @@ list(TRANSFORM pc_libs_private REPLACE "^([a-z]+)$" "-l\\1")
 list(JOIN pc_libs_private " " pc_libs_private)
 foreach(module vmt vmt-static vmt-cmocka)
     configure_file("${PROJECT_SOURCE_DIR}/cmake/${module}.pc.in" "${PROJECT_BINARY_DIR}/package/${module}.pc" @ONLY)
-    install(FILES "${PROJECT_BINARY_DIR}/package/${module}.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig" COMPONENT vmt_dev)
+    install(FILES "${PROJECT_BINARY_DIR}/package/${module}.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig"
+        COMPONENT vmt_dev)
 endforeach()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
-# Debian packages, by `cpack -G DEB`: libvmt0 (the shared library), libvmt-dev (what a test is built with) and vmtrace (the command);
-# a component of VmtInstall.cmake each. Configure with -DCMAKE_INSTALL_PREFIX=/usr (preset release), which decides about
-# the folder of the libraries.
+# Debian packages, by `cpack -G DEB`: libvmt0 (the shared library), libvmt-dev (what a test is built with) and vmtrace
+# (the command); a component of VmtInstall.cmake each. Configure with -DCMAKE_INSTALL_PREFIX=/usr (preset release),
+# which decides about the folder of the libraries.
 
 set(VMT_PACKAGE_CONTACT "The VMTRACE authors <vmtrace@localhost>" CACHE STRING
     "Who maintains the packages, as Name <address>; set it before you give them away")

@@ -3,7 +3,8 @@
 # What every target of the project is compiled with. Target properties only: nothing here reaches a project that takes
 # VMTRACE in by add_subdirectory().
 
-# C11 with GNU extensions, warnings, hidden visibility, and the sanitizer or the coverage counters if they were asked for.
+# C11 with GNU extensions, warnings, hidden visibility, and the sanitizer or the coverage counters if they were asked
+# for.
 function(vmti_target_defaults target)
     set_target_properties(${target} PROPERTIES
         C_STANDARD 11

@@ -2,9 +2,9 @@
 #
 # Where cmocka is, for the build of VMTRACE and for its installed package alike.
 
-# vmti_find_cmocka(<link> <include>): sets these variables to what a target that uses cmocka links with, and to the folder of its
-# header; empty if there is no cmocka, or if the target brings the folder. A target that the project has (cmocka's own package,
-# or its sources taken in) goes before what is installed.
+# vmti_find_cmocka(<link> <include>): sets these variables to what a target that uses cmocka links with, and to the
+# folder of its header; empty if there is no cmocka, or if the target brings the folder. A target that the project has
+# (cmocka's own package, or its sources taken in) goes before what is installed.
 function(vmti_find_cmocka link include)
     foreach(target IN ITEMS cmocka::cmocka cmocka cmocka-static)
         if(TARGET ${target})

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a test of another project looks like. C11 without extensions and C++17 alike; BUDGET_PAGES decides whether it holds: every
- * page of 40 is read.
+ * What a test of another project looks like. C11 without extensions and C++17 alike; BUDGET_PAGES decides whether it
+ * holds: every page of 40 is read.
  */
 #include <setjmp.h>
 #include <stdarg.h>

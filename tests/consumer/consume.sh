@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# consume.sh WAY CC CXX BUILD: another project configures, builds and runs its tests, with VMTRACE in this WAY: package and pkgconfig
-# take what BUILD installs, moved elsewhere after that; make does so without CMake; fetch and subdirectory take the sources. All in
-# folders with blanks in their names.
+# consume.sh WAY CC CXX BUILD: another project configures, builds and runs its tests, with VMTRACE in this WAY: package
+# and pkgconfig take what BUILD installs, moved elsewhere after that; make does so without CMake; fetch and
+# subdirectory take the sources. All in folders with blanks in their names.
 set -euo pipefail
 
 way=$1 cc=$2 cxx=$3 build=$4
@@ -45,7 +45,8 @@ copy_sources() {
 build_and_test() {
     generator=()
     command -v ninja >/dev/null && generator=(-G Ninja)
-    quietly cmake -S "$source/tests/consumer" -B "$folder/the build" "${generator[@]}" -DWAY="$way" -DCMAKE_BUILD_TYPE=Debug \
+    quietly cmake -S "$source/tests/consumer" -B "$folder/the build" "${generator[@]}" -DWAY="$way" \
+        -DCMAKE_BUILD_TYPE=Debug \
         -DCMAKE_C_COMPILER="$cc" -DCMAKE_CXX_COMPILER="$cxx" -DCMAKE_PREFIX_PATH="$folder/the prefix" \
         -DVMT_SOURCE="$folder/the sources"
     quietly cmake --build "$folder/the build"
@@ -62,7 +63,7 @@ with_make() {
     mkdir "$folder/the make"
     cp "$source"/tests/consumer/{Makefile,budget_test.c} "$folder/the make"
     quietly make -C "$folder/the make" CC="$cc" packages="$1"
-    eval "library_path=$(pkg-config --variable=libdir vmt)" # in which blanks have a backslash, as make's shell wants it
+    library_path=$(pkg-config --variable=libdir vmt | tr -d '\\') # before a blank is one, as make's shell wants it
     quietly env LD_LIBRARY_PATH="$library_path" "$folder/the make/held"
     if LD_LIBRARY_PATH="$library_path" "$folder/the make/broken" >"$folder/log" 2>&1 ||
         ! grep -q 'touched 40 pages, budget 39 pages: 1 over' "$folder/log"; then

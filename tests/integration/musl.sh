@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# musl.sh INCLUDES SOURCES...: libvmt's files compile without a warning against musl's headers, link with musl alone, and a region with
-# threads is traced there by both engines. INCLUDES are the folders of uthash and xxHash, with : between them. (The command is not
-# built: there is no jansson for musl beside the one for glibc.)
+# musl.sh INCLUDES SOURCES...: libvmt's files compile without a warning against musl's headers, link with musl alone,
+# and a region with threads is traced there by both engines. INCLUDES are the folders of uthash and xxHash, with :
+# between them. (The command is not built: there is no jansson for musl beside the one for glibc.)
 set -euo pipefail
 
 IFS=: read -r -a headers <<<"$1"
@@ -28,8 +28,9 @@ for headers_folder in "${headers[@]}"; do
 done
 
 # As in cmake/VmtTargets.cmake; without exceptions, for the unwinder that is here is glibc's.
-flags=(-std=gnu11 -O1 -Wall -Wextra -Werror -fPIC -fvisibility=hidden -fno-plt -fno-stack-protector -ftls-model=initial-exec
-    -fno-omit-frame-pointer -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free
+flags=(-std=gnu11 -O1 -Wall -Wextra -Werror -fPIC -fvisibility=hidden -fno-plt -fno-stack-protector
+    -ftls-model=initial-exec -fno-omit-frame-pointer
+    -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free
     -I"$source/include" -I"$source/harness" -I"$source/catcher" -idirafter "$folder/include")
 objects=()
 for file in "$@"; do

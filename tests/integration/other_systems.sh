@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# other_systems.sh: where VMTRACE cannot run, configuring it ends with a sentence that says where it does, and where this is.
+# other_systems.sh: where VMTRACE cannot run, configuring it ends with a sentence that says where it does, and where
+# this is.
 set -euo pipefail
 
 source=$(cd "$(dirname "$0")/../.." && pwd)

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# packages.sh contents BUILD: the Debian packages of this build have the files that they are to have, and work where they are
-# unpacked. packages.sh release BUILD: those of a release, built anew, pass lintian without an error, can be installed into a
-# folder of their own, and leave nothing there when they are removed.
+# packages.sh contents BUILD: the Debian packages of this build have the files that they are to have, and work where
+# they are unpacked. packages.sh release BUILD: those of a release, built anew, pass lintian without an error, can be
+# installed into a folder of their own, and leave nothing there when they are removed.
 set -euo pipefail
 
 what=$1 build=$2
@@ -37,16 +37,16 @@ expect() {
 }
 
 contents() {
-    local dev=("$folder"/packages/libvmt-dev_*.deb) runtime=("$folder"/packages/libvmt0_*.deb) tools=("$folder"/packages/vmtrace_*.deb)
-    local lib deb root=$folder/root
+    local lib deb part root=$folder/root
     lib=usr/$(setting CMAKE_INSTALL_LIBDIR)
     mkdir "$root"
-    for deb in dev runtime tools; do
-        declare -n package=$deb
-        [ -f "$package" ] || fail "there is no package $package"
-        dpkg-deb -c "$package" | awk '!/^d/ { sub(/^\.\//, "", $6); print $6 }' | sort >"$folder/$deb"
-        dpkg -x "$package" "$root"
-        dpkg-deb -f "$package" >"$folder/$deb.control"
+    for part in dev:libvmt-dev runtime:libvmt0 tools:vmtrace; do
+        deb=$(echo "$folder/packages/${part#*:}"_*.deb)
+        part=${part%:*}
+        [ -f "$deb" ] || fail "there is no package $deb"
+        dpkg-deb -c "$deb" | awk '!/^d/ { sub(/^\.\//, "", $6); print $6 }' | sort >"$folder/$part"
+        dpkg -x "$deb" "$root"
+        dpkg-deb -e "$deb" "$folder/$part.control"
     done
     expect "$folder/runtime" <<END
 $lib/libvmt.so.0
@@ -64,8 +64,8 @@ $lib/pkgconfig/vmt.pc
 usr/share/doc/libvmt-dev/changelog.Debian.gz
 usr/share/doc/libvmt-dev/copyright
 END
-    (cd "$root/usr/include" && find vmt -name '*.h' | sort) >"$folder/headers"
-    (cd "$source/include" && find vmt -name '*.h' | sort) | expect "$folder/headers"
+    (cd "$root/usr/include" && find vmt -name '*.h*' | sort) >"$folder/headers"
+    (cd "$source/include" && find vmt -name '*.h*' | sort) | expect "$folder/headers"
     { grep -v '/cmake/vmt/\|/man/' "$folder/tools" || true; } >"$folder/tools.some"
     expect "$folder/tools.some" <<END
 usr/bin/vmtrace
@@ -77,15 +77,15 @@ END
     done
     grep -q '/cmake/vmt/vmt-tools.cmake$' "$folder/tools" || fail "vmtrace has no vmt-tools.cmake"
 
-    grep -q '^Depends:.*libc6' "$folder/runtime.control" || fail "libvmt0 does not depend on libc6"
-    grep -q "^Depends:.*libvmt0 (= $version-1)" "$folder/dev.control" || fail "libvmt-dev does not depend on its libvmt0"
-    grep -q "^Depends:.*libvmt0 (= $version-1).*libjansson4" "$folder/tools.control" ||
+    grep -q '^Depends:.*libc6' "$folder/runtime.control/control" || fail "libvmt0 does not depend on libc6"
+    grep -q "^Depends:.*libvmt0 (= $version-1)" "$folder/dev.control/control" ||
+        fail "libvmt-dev does not depend on its libvmt0"
+    grep -q "^Depends:.*libvmt0 (= $version-1).*libjansson4" "$folder/tools.control/control" ||
         fail "vmtrace does not depend on its libvmt0 and on jansson"
-    dpkg-deb -e "$runtime" "$folder/control"
-    grep -q '^libvmt 0 libvmt0' "$folder/control/shlibs" || fail "the shlibs do not name libvmt0"
-    grep -q '^ vmt_begin@VMT_0.1 ' "$folder/control/symbols" || fail "the symbols do not name vmt_begin@VMT_0.1"
-    grep -q '^ malloc@Base ' "$folder/control/symbols" || fail "the symbols do not name malloc@Base"
-    grep -q ldconfig "$folder/control/triggers" || fail "ldconfig is not called"
+    grep -q '^libvmt 0 libvmt0' "$folder/runtime.control/shlibs" || fail "the shlibs do not name libvmt0"
+    grep -q '^ vmt_begin@VMT_0.1 ' "$folder/runtime.control/symbols" || fail "the symbols do not name vmt_begin@VMT_0.1"
+    grep -q '^ malloc@Base ' "$folder/runtime.control/symbols" || fail "the symbols do not name malloc@Base"
+    grep -q ldconfig "$folder/runtime.control/triggers" || fail "ldconfig is not called"
     gzip -dc "$root/usr/share/doc/libvmt0/changelog.Debian.gz" | head -n 1 | grep -q "^vmtrace ($version-1)" ||
         fail "the changelog does not begin with $version-1"
 
@@ -98,7 +98,8 @@ END
     LD_LIBRARY_PATH=$root/$lib quietly "$folder/consumer/held"
 }
 
-# Into a folder of its own, with a database of its own; scripts run outside of it, and find no ldconfig that would write.
+# Into a folder of its own, with a database of its own; scripts run outside of it, and find no ldconfig that would
+# write.
 install_and_remove() {
     local root=$folder/installed
     mkdir -p "$root/var/lib/dpkg/updates" "$root/var/lib/dpkg/info" "$folder/bin"
@@ -120,8 +121,8 @@ release)
     command -v lintian >/dev/null || { echo "SKIP: lintian is not installed"; exit 77; }
     build=$folder/build
     # lintian asks whether the address can be one.
-    quietly cmake -S "$source" -B "$build" -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr -DVMT_BUILD_TESTS=OFF \
-        -DVMT_BUILD_EXAMPLES=OFF -DVMT_PACKAGE_CONTACT="A Maintainer <maintainer@debian.org>"
+    quietly cmake -S "$source" -B "$build" -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr \
+        -DVMT_BUILD_TESTS=OFF -DVMT_BUILD_EXAMPLES=OFF -DVMT_PACKAGE_CONTACT="A Maintainer <maintainer@debian.org>"
     quietly cmake --build "$build" -j2
     ;;
 *)
@@ -133,7 +134,8 @@ version=$(setting CMAKE_PROJECT_VERSION)
 umask 022
 # From a copy of the script that installs, which lists what it installed beside itself and not in the build.
 mkdir "$folder/tree"
-sed "s|^file(WRITE \"$build/|file(WRITE \"$folder/tree/|" "$build/cmake_install.cmake" >"$folder/tree/cmake_install.cmake"
+sed "s|^file(WRITE \"$build/|file(WRITE \"$folder/tree/|" "$build/cmake_install.cmake" \
+    >"$folder/tree/cmake_install.cmake"
 quietly cpack --config "$build/CPackConfig.cmake" -G DEB -B "$folder/packages" \
     -D CPACK_INSTALL_CMAKE_PROJECTS="$folder/tree;vmtrace;ALL;/"
 contents

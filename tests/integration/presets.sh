@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# presets.sh: each preset of CMakePresets.json configures, and each workflow's steps are presets that there are. What they build is
-# for the developer to run; nothing is built here.
+# presets.sh: each preset of CMakePresets.json configures, and each workflow's steps are presets that there are. What
+# they build is for the developer to run; nothing is built here.
 set -euo pipefail
 
 source=$(cd "$(dirname "$0")/../.." && pwd)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One region, in which two threads read 40 labelled pages and allocate and free memory: the label's budget of 40 pages holds, that
- * of 39 is broken. Standard C and POSIX threads alone, for systems that the tests' own libraries are not there for.
+ * One region, in which two threads read 40 labelled pages and allocate and free memory: the label's budget of 40 pages
+ * holds, that of 39 is broken. Standard C and POSIX threads alone, for systems that the tests' own libraries are not
+ * there for.
  */
 #include <pthread.h>
 #include <stdint.h>
