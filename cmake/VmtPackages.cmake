@@ -6,7 +6,7 @@
 
 set(VMT_PACKAGE_CONTACT "The VMTRACE authors <vmtrace@localhost>" CACHE STRING
     "Who maintains the packages, as Name <address>; set it before you give them away")
-set(soname_version 0) # of libvmt.so.0
+get_target_property(soname_version vmt SOVERSION)
 set(runtime_package libvmt${soname_version})
 
 set(CPACK_PACKAGE_NAME vmtrace)
