@@ -132,12 +132,13 @@ release)
 esac
 version=$(setting CMAKE_PROJECT_VERSION)
 umask 022
-# From a copy of the script that installs, which lists what it installed beside itself and not in the build.
+# From a copy of the script that installs, which lists what it installed beside itself and not in the build. For the
+# generator Ninja cpack does not build once more before; for make it would, in the folder of the copy.
 mkdir "$folder/tree"
 sed "s|^file(WRITE \"$build/|file(WRITE \"$folder/tree/|" "$build/cmake_install.cmake" \
     >"$folder/tree/cmake_install.cmake"
 quietly cpack --config "$build/CPackConfig.cmake" -G DEB -B "$folder/packages" \
-    -D CPACK_INSTALL_CMAKE_PROJECTS="$folder/tree;vmtrace;ALL;/"
+    -D CPACK_INSTALL_CMAKE_PROJECTS="$folder/tree;vmtrace;ALL;/" -D CPACK_CMAKE_GENERATOR=Ninja
 contents
 if [ "$what" = release ]; then
     install_and_remove
