@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VMTRACE assertions for cmocka: the checks of vmt/vmt.h, failing the test that calls them.
+ * VMTRACE assertions for cmocka: those of vmt/asserts.h, failing the test that calls them.
  *
  *     vmt_report *report;
- *     assert_int_equal(vmt_begin(NULL), 0);
+ *     vmt_begin_or_skip(NULL);
  *     look_things_up();
- *     assert_int_equal(vmt_end(&report), 0);
+ *     vmt_end_or_fail(&report);
  *     vmt_assert_pages_at_most(report, 40);
  *     vmt_report_free(report);
  *
@@ -20,6 +20,9 @@
 #ifndef VMT_CMOCKA_H
 #define VMT_CMOCKA_H
 
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "vmt.h"
@@ -28,68 +31,11 @@
 extern "C" {
 #endif
 
-/* Distinct pages touched: at most n. */
-#define vmt_assert_pages_at_most(report, n) VMT_CMOCKA_ASSERT_(vmt_check_pages_at_most((report), (n), &vmt_verdict_))
-
-/* Distinct pages touched: n, no more and no fewer. */
-#define vmt_assert_pages_exactly(report, n) VMT_CMOCKA_ASSERT_(vmt_check_pages_exactly((report), (n), &vmt_verdict_))
-
-/* Touches, which are the faults that a memory of `window` pages takes: at most n. */
-#define vmt_assert_touches_at_most(report, n)                                                                          \
-    VMT_CMOCKA_ASSERT_(vmt_check_touches_at_most((report), (n), &vmt_verdict_))
-
-/* Peak number of distinct pages among any tau touches in a row: at most n. tau from 1. */
-#define vmt_assert_working_set_at_most(report, tau, n)                                                                 \
-    VMT_CMOCKA_ASSERT_(vmt_check_working_set_at_most((report), (tau), (n), &vmt_verdict_))
-
-/* Distinct pages written: at most n. The region needs vmt_config.track_writes. */
-#define vmt_assert_pages_written_at_most(report, n)                                                                    \
-    VMT_CMOCKA_ASSERT_(vmt_check_pages_written_at_most((report), (n), &vmt_verdict_))
-
-/* Distinct pages touched of those that vmt_track() labelled `label`: at most n. A label that is unknown fails. */
-#define vmt_assert_label_at_most(report, label, n)                                                                     \
-    VMT_CMOCKA_ASSERT_(vmt_check_label_at_most((report), (label), (n), &vmt_verdict_))
-
-/* Pages touched in a phase of vmt_mark(): at most n. A phase that the region did not have fails. */
-#define vmt_assert_phase_at_most(report, phase, n)                                                                     \
-    VMT_CMOCKA_ASSERT_(vmt_check_phase_at_most((report), (phase), (n), &vmt_verdict_))
-
-/* Pages touched by a thread (tid; 0: the one that began the region): at most n. A thread that touched nothing fails. */
-#define vmt_assert_thread_at_most(report, tid, n)                                                                      \
-    VMT_CMOCKA_ASSERT_(vmt_check_thread_at_most((report), (tid), (n), &vmt_verdict_))
-
-/* Misses of an LRU memory of `memory` pages, from 1: at most n. */
-#define vmt_assert_misses_at_most(report, memory, n)                                                                   \
-    VMT_CMOCKA_ASSERT_(vmt_check_misses_at_most((report), (memory), (n), &vmt_verdict_))
-
-/* The smallest LRU memory that misses, beyond first touches, at most so many percent of the touches: at most n pages. */
-#define vmt_assert_memory_for_at_most(report, percent, n)                                                              \
-    VMT_CMOCKA_ASSERT_(vmt_check_memory_for_at_most((report), (percent), (n), &vmt_verdict_))
-
-/* All touches in order, by allocation and offset, in one number: `expected`. */
-#define vmt_assert_fingerprint(report, expected)                                                                       \
-    VMT_CMOCKA_ASSERT_(vmt_check_fingerprint((report), (expected), &vmt_verdict_))
-
-/* Calls fn(arg) so many times, each in a region of its own: at most n pages each. config NULL: as for vmt_begin(). */
-#define vmt_assert_each(fn, arg, calls, n, config)                                                                     \
-    VMT_CMOCKA_ASSERT_(vmt_check_each((fn), (arg), (calls), (n), (config), &vmt_verdict_))
-
-/* The baseline of this name (vmt_check_baseline() in vmt.h): fails if it is broken, or there is none, or it could not be
- * measured. What is better than it, what it does not name, and what was recorded is printed, and passes. */
-#define vmt_assert_baseline(report, name)                                                                              \
-    do {                                                                                                               \
-        vmt_verdict vmt_verdict_;                                                                                      \
-        bool vmt_holds_ = vmt_check_baseline((report), (name), &vmt_verdict_);                                         \
-        if (!vmt_holds_ || vmt_verdict_.outcome == VMT_BETTER || strchr(vmt_verdict_.text, '\n'))                      \
-            vmt_cmocka_print_(&vmt_verdict_);                                                                          \
-        if (!vmt_holds_)                                                                                               \
-            fail();                                                                                                    \
-    } while (0)
-
 /*
- * A teardown for cmocka_unit_test_setup_teardown() and cmocka_unit_test_teardown(): ends a region that a failed
- * assertion left open by jumping out of it, and drops its result. Call it from a teardown of your own if there is one.
- * Does nothing where no region is open. Returns 0, or -1 with a message if the region was lost before.
+ * A setup and a teardown for cmocka_unit_test_setup_teardown(), cmocka_unit_test_teardown() and the like; either alone will
+ * do. A failing assertion jumps out of an open region: they end it, and drop its result, so that what follows is not traced.
+ * Call them from a setup or a teardown of your own if there is one. They do nothing where no region is open. Both return 0,
+ * or -1 with a message if the region was lost before.
  */
 static inline int vmt_cmocka_teardown(void **state)
 {
@@ -100,6 +46,21 @@ static inline int vmt_cmocka_teardown(void **state)
     return -1;
 }
 
+static inline int vmt_cmocka_setup(void **state)
+{
+    return vmt_cmocka_teardown(state);
+}
+
+/*
+ * cmocka_run_group_tests(), and what vmt_discover_tests() of CMake needs: with VMT_LIST_TESTS=1 in the environment it writes
+ * the tests' names, one a line after "vmt test: ", runs nothing and returns 0; with VMT_RUN_TEST=NAME it runs that test
+ * alone, with the group's setup and teardown, and returns 0 where the group has none of that name.
+ */
+#define vmt_cmocka_run_group_tests(tests, setup, teardown)                                                             \
+    (vmt_cmocka_wants_((tests), sizeof(tests) / sizeof((tests)[0]))                                                    \
+         ? vmt_cmocka_ran_(cmocka_run_group_tests(tests, setup, teardown))                                             \
+         : 0)
+
 /* ------------------------------------------------------------------------------------- not part of the interface */
 
 /* cmocka after 1.1.5 keeps messages for the test's result in every output format; 1.1.5 writes them at once. */
@@ -107,9 +68,9 @@ static void vmt_cmocka_keep_error_(const char *format, ...) VMT_PRINTF(1, 2)
     __attribute__((weakref("cmocka_print_error")));
 
 /* Line by line, because print_error() of 1.1.5 cuts a message at 1,023 bytes. */
-static inline void vmt_cmocka_print_(const vmt_verdict *verdict)
+static inline void vmt_cmocka_print_(const char *text)
 {
-    for (const char *line = verdict->text; *line;) {
+    for (const char *line = text; *line;) {
         int length = (int)strcspn(line, "\n");
         if (vmt_cmocka_keep_error_)
             vmt_cmocka_keep_error_("%.*s\n", length, line);
@@ -119,16 +80,59 @@ static inline void vmt_cmocka_print_(const vmt_verdict *verdict)
     }
 }
 
-#define VMT_CMOCKA_ASSERT_(check)                                                                                      \
+/*
+ * cmocka handles five signals while a test or a fixture runs, and puts the program's handlers back by signal(), which forgets
+ * their masks and flags, SA_SIGINFO among them. So they are kept by sigaction() (where a strict -std=c11 does not hide it).
+ */
+#ifdef SA_SIGINFO
+enum { VMT_CMOCKA_SIGNALS_ = 5 };
+static const int vmt_cmocka_signals_[VMT_CMOCKA_SIGNALS_] = {SIGSEGV, SIGILL, SIGFPE, SIGBUS, SIGSYS};
+static struct sigaction vmt_cmocka_actions_[VMT_CMOCKA_SIGNALS_];
+#endif
+
+/* Is the group to be run? */
+static inline int vmt_cmocka_wants_(const struct CMUnitTest *tests, size_t count)
+{
+    const char *list = getenv("VMT_LIST_TESTS"), *one = getenv("VMT_RUN_TEST");
+    int wanted = !one || !*one;
+    if (list && strcmp(list, "1") == 0) {
+        for (size_t i = 0; i < count; i++)
+            printf("vmt test: %s\n", tests[i].name);
+        return 0;
+    }
+    for (size_t i = 0; i < count && !wanted; i++)
+        wanted = strcmp(tests[i].name, one) == 0;
+    if (one && *one)
+        cmocka_set_test_filter(one); /* names are those of functions: nothing in them stands for something else */
+#ifdef SA_SIGINFO
+    for (int i = 0; i < VMT_CMOCKA_SIGNALS_; i++)
+        sigaction(vmt_cmocka_signals_[i], NULL, &vmt_cmocka_actions_[i]);
+#endif
+    return wanted;
+}
+
+static inline int vmt_cmocka_ran_(int status)
+{
+#ifdef SA_SIGINFO
+    for (int i = 0; i < VMT_CMOCKA_SIGNALS_; i++)
+        sigaction(vmt_cmocka_signals_[i], &vmt_cmocka_actions_[i], NULL);
+#endif
+    return status;
+}
+
+#define VMT_TEST_NAME_ __func__
+#define VMT_NOTE_(text) print_message("%s\n", (text))
+#define VMT_SKIP_(reason) skip()
+#define VMT_FAIL_(text)                                                                                                \
     do {                                                                                                               \
-        vmt_verdict vmt_verdict_;                                                                                      \
-        if (!(check)) {                                                                                                \
-            vmt_cmocka_print_(&vmt_verdict_);                                                                          \
-            fail();                                                                                                    \
-        }                                                                                                              \
+        vmt_cmocka_print_(text);                                                                                       \
+        fail();                                                                                                        \
     } while (0)
 
 #ifdef __cplusplus
 }
 #endif
+
+#include "asserts.h"
+
 #endif

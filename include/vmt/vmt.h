@@ -451,6 +451,55 @@ VMT_API bool vmt_check_baseline_in(const vmt_report *report, const char *folder,
 #define vmt_check_baseline(report, name, verdict) vmt_check_baseline_in((report), VMT_BASELINE_DIR, (name), (verdict))
 #endif
 
+/*
+ * A report against the limits that the budget file of VMT_BUDGETS sets for the test named `test`, so that they change without
+ * its code. The file's lines are sections and limits; # begins a comment:
+ *
+ *     [look_up_test]
+ *     pages <= 40                  # also pages == 40
+ *     touches <= 100
+ *     working_set(64) <= 30        # tau in parentheses
+ *     pages_written <= 3
+ *     label(index) <= 12
+ *
+ * A section is for the test of that name, as its framework names it, or as CTest does (VMT_CTEST_NAME, which vmt_add_test()
+ * of CMake sets); [*] is for all. All limits of all sections for a test must hold; a section without limits sets none. Each
+ * limit is told to the files of results (vmt_result_add()) with the budget file's line. Holds without VMT_BUDGETS. Is not
+ * measured, with a text that names file and line, where the file cannot be read, anything in it is not as above, or it has no
+ * section for the test.
+ */
+VMT_API bool vmt_check_budgets(const vmt_report *report, const char *test, vmt_verdict *verdict);
+
+/* ------------------------------------------------------------------------------------------------- results of tests */
+
+/*
+ * For adapters of test frameworks (vmt/cmocka.h, vmt/gtest.h, ...), which call these for each check; a test on vmt_check_
+ * functions alone may do so too. Ordinary program context, outside of regions; thread-safe.
+ */
+
+/* Does this error of vmt_begin() say that the machine, not the test, is why nothing can be traced? -EPERM, -ENOSYS and
+ * -ENOTSUP do. Such a test is to be skipped with vmt_error_text() as its reason, not failed. */
+VMT_API bool vmt_cannot_trace(int error);
+
+/*
+ * Adds a verdict to the files that the environment names: VMT_RESULTS_JSON (an array of objects), VMT_RESULTS_JUNIT (XML).
+ * Each is a whole document after each call, and any number of processes may add to one at once: the call holds a lock on the
+ * file. With VMT_CTEST_MEASUREMENTS=1 the actual value, and the trace's file if there is one, go to standard output as
+ * <CTestMeasurement> and <CTestMeasurementFile>, too. `check` and `test` name what was asked and by whom; file and line say
+ * where. report NULL, and file NULL, are allowed. Returns 0, or a negative errno with a sentence, which also goes to standard
+ * error once in a process: -EEXIST the file holds something else, -EINVAL a variable has a value that is not allowed, ...
+ */
+VMT_API int vmt_result_add(const vmt_report *report, const vmt_verdict *verdict, const char *check, const char *test,
+                           const char *file, int line);
+
+/*
+ * Adds to these files that `test` was skipped, and says so on standard error with the reason. A process that was started
+ * with VMT_SKIP_STATUS=77 in its environment, as vmt_add_test() of CMake does, and then exits with status 0, exits with that
+ * one instead, so that CTest calls it skipped and not passed; a failure's status stays. Forked children's calls count for it,
+ * their own status does not change, and programs that it starts do not get the variable. Returns as vmt_result_add().
+ */
+VMT_API int vmt_result_skip(const char *reason, const char *test, const char *file, int line);
+
 #ifdef __cplusplus
 }
 #endif
