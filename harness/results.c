@@ -23,7 +23,6 @@
 
 #include "config.h"
 #include "error.h"
-#include "skip.h"
 
 enum {
     STRING_BYTES = 2048,     /* of one string that go into a file */
@@ -323,7 +322,7 @@ int vmt_result_skip(const char *reason, const char *test, const char *file, int 
         .text = why,
         .skipped = true,
     };
-    vmti_skip_note();
+    vmt_end_as_skipped();
     dprintf(STDERR_FILENO, "SKIP: %s: %s\n", test, why);
     int error = add(&result);
     vmti_fail(error, "%s", why);

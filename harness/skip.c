@@ -7,7 +7,6 @@
  * destructor does where it is linked statically.
  */
 #define _GNU_SOURCE
-#include "skip.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -17,7 +16,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "error.h"
+#include "vmt/vmt.h"
 
 /* Shared with forked children, in which some frameworks run each test. NULL: nobody asked. */
 static _Atomic int *skipped;
@@ -82,7 +81,7 @@ __attribute__((destructor(101))) static void destroy(void)
     change_status();
 }
 
-void vmti_skip_note(void)
+void vmt_end_as_skipped(void)
 {
     if (skipped)
         *skipped = 1;

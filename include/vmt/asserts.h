@@ -65,12 +65,13 @@
     } while (0)
 
 /*
- * vmt_begin(config). Where the machine cannot trace (vmt_cannot_trace()), the test is skipped, with the reason in its output
- * and in the files of results; any other error fails it.
+ * `error` is what vmt_begin(), or vmt::region::error() of vmt/vmt.hpp, returned. Where it says that the machine cannot trace
+ * (vmt_cannot_trace()), the test is skipped, with the reason in its output and in the files of results; any other error fails
+ * it; 0 does nothing.
  */
-#define vmt_begin_or_skip(config)                                                                                      \
+#define vmt_skip_if_untraceable(error)                                                                                 \
     do {                                                                                                               \
-        int vmt_error_ = vmt_begin(config);                                                                            \
+        int vmt_error_ = (error);                                                                                      \
         if (vmt_cannot_trace(vmt_error_)) {                                                                            \
             vmt_result_skip(vmt_error_text(), VMT_TEST_NAME_, __FILE__, __LINE__);                                     \
             VMT_SKIP_(vmt_error_text());                                                                               \
@@ -78,6 +79,9 @@
             VMT_FAIL_(vmt_error_text());                                                                               \
         }                                                                                                              \
     } while (0)
+
+/* vmt_begin(config), judged so. */
+#define vmt_begin_or_skip(config) vmt_skip_if_untraceable(vmt_begin(config))
 
 /* vmt_end(report); an error fails the test with its sentence. */
 #define vmt_end_or_fail(report)                                                                                        \

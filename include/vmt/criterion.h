@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * VMTRACE assertions for Criterion (2.4 and later): those of vmt/asserts.h. Include it after <criterion/criterion.h>.
+ *
+ *     vmt_assert_pages_at_most(report, 40);       // fatal, as cr_assert is
+ *     VMT_EXPECT(touches_at_most, report, 100);   // goes on, as cr_expect does
+ *
+ * Each test is a program of its own, begun anew; begin a region in the test.
+ */
+#ifndef VMT_CRITERION_H
+#define VMT_CRITERION_H
+
+#include <stdio.h>
+#include <string.h>
+
+#include <criterion/hooks.h>
+
+#include "vmt.h"
+
+/* In the runner, after all tests: those that were skipped here skip the whole, as far as CTest is concerned. */
+static inline void vmt_criterion_after_(struct criterion_global_stats *stats)
+{
+    for (struct criterion_suite_stats *suite = stats->suites; suite; suite = suite->next)
+        for (struct criterion_test_stats *test = suite->tests; test; test = test->next)
+            if (test->test_status == CR_STATUS_SKIPPED && test->message && strncmp(test->message, "vmt: ", 5) == 0)
+                vmt_end_as_skipped();
+}
+
+/* What ReportHook(POST_ALL) does, whose names would clash where several files include this. */
+CR_SECTION_(CR_HOOK_SECTION_STRINGIFY(POST_ALL))
+static f_report_hook vmt_criterion_hook_ __attribute__((used)) CR_SECTION_SUFFIX_ = (f_report_hook)vmt_criterion_after_;
+
+#define VMT_TEST_NAME_ (criterion_current_test ? criterion_current_test->name : "(no test)")
+#define VMT_FAIL_(text) cr_assert_fail("%s", (text))
+#define VMT_FAIL_AND_GO_ON_(text) cr_expect_fail("%s", (text))
+#define VMT_SKIP_(reason) cr_skip_test("vmt: %s", (reason))
+#define VMT_NOTE_(text) printf("%s\n", (text))
+
+#include "asserts.h"
+
+#endif
