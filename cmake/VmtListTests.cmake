@@ -3,6 +3,7 @@
 # cmake -D ARGUMENTS=FILE -D OUTPUT=FILE -P VmtListTests.cmake: asks a program for its tests, and writes what CTest reads to
 # know them. vmt_discover_tests() (VmtAddTest.cmake) writes the arguments, and runs this after the program is built.
 
+cmake_minimum_required(VERSION 3.22)
 include("${ARGUMENTS}")
 
 execute_process(

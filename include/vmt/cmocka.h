@@ -54,7 +54,7 @@ static inline int vmt_cmocka_teardown(void **state)
     (void)state;
     if (!vmt_active() || vmt_end(NULL) == 0)
         return 0;
-    print_error("vmt_end: %s\n", vmt_error_text());
+    fprintf(stderr, "vmt_end: %s\n", vmt_error_text());
     return -1;
 }
 
@@ -87,18 +87,15 @@ static inline int vmt_cmocka_has_messages_(void)
 }
 
 /*
- * The text goes to standard error, line by line, because print_error() of 1.1.5 cuts at 1,023 bytes: there it is also if this
- * is not the test's thread, of which cmocka shows no message. In formats that have messages it is one, too. 1.1.5 has one way
- * to say so, the expression of an assertion, and cuts it as well: then its first line must do.
+ * The text goes to standard error: there it is also if this is not the test's thread, of which cmocka shows no message.
+ * (print_error() of 1.1.5 cuts it at 1,023 bytes, and that of 2.0 writes to standard output, into the XML.) In formats that
+ * have messages it is one, too. 1.1.5 has one way to say so, the expression of an assertion, and cuts it as well: then its
+ * first line must do.
  */
 static inline void vmt_cmocka_fail_(const char *text, const char *file, int line)
 {
     char message[960];
-    for (const char *at = text; *at;) {
-        int length = (int)strcspn(at, "\n");
-        print_error("%.*s\n", length, at);
-        at += length + (at[length] == '\n');
-    }
+    fprintf(stderr, "%s\n", text);
     if (vmt_cmocka_has_messages_()) {
         size_t length = strlen(text) < sizeof message ? strlen(text) : strcspn(text, "\n");
         snprintf(message, sizeof message, "%.*s", (int)length, text);
@@ -151,7 +148,7 @@ static inline int vmt_cmocka_ran_(int status)
 }
 
 #define VMT_TEST_NAME_ __func__
-#define VMT_NOTE_(text) print_message("%s\n", (text))
+#define VMT_NOTE_(text) fprintf(stderr, "%s\n", (text))
 #define VMT_SKIP_(reason) skip()
 #define VMT_FAIL_(text) vmt_cmocka_fail_((text), __FILE__, __LINE__)
 

@@ -34,8 +34,8 @@ for format in '' STDOUT SUBUNIT TAP XML; do
         first part 'touched 10 pages, budget 4 pages: 6 over$'
         ;;
     TAP)
-        grep -A2 '^not ok 1 - breaks_a_budget' out >part
-        first part '# touched 10 pages, budget 4 pages: 6 over'
+        sed -n '/^not ok 1 - breaks_a_budget/,/ok 2/p' out >part
+        first part '\(#\|   \) touched 10 pages, budget 4 pages: 6 over' # a comment, or YAML
         ;;
     XML)
         python3 - <<'END' || { fail "$what"; cat out; }
@@ -70,7 +70,7 @@ grep -q 'OK.*passes' out || fail "$what: the next test"
 # The region was open: its trace has an end all the same, and says how the process ended.
 what='an assertion on another thread'
 VMT_TRACENAME=$work/thread.vmt run "$program" on_threads
-[ "$status" -ne 0 ] && [ "$status" -lt 124 ] || [ "$status" -eq 255 ] || fail "$what: status $status"
+[ "$status" -eq 1 ] || [ "$status" -eq 255 ] || fail "$what: status $status" # the same, in two versions
 grep -q passes out && fail "$what: the process goes on"
 json thread.vmt "r['complete'] and r['end'] == 'exit' and r['end_code'] == $status and r['touches'] >= 10"
 

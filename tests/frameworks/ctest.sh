@@ -144,7 +144,8 @@ tr -s ' \n' ' ' <log | grep -q 'did not list its tests' || fail "$what: $(tail -
 what='wrong arguments'
 # wrong SENTENCE ARGUMENTS: of vmt_add_test().
 wrong() {
-    echo "include(\"$here/../../cmake/VmtAddTest.cmake\")
+    echo "cmake_minimum_required(VERSION 3.22)
+include(\"$here/../../cmake/VmtAddTest.cmake\")
 vmt_add_test($2)" >wrong.cmake
     run "$cmake" -P wrong.cmake
     [ "$status" -ne 0 ] || fail "$what: $2 is allowed"

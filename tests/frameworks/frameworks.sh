@@ -31,7 +31,9 @@ shown() {
 # broken COMMAND...
 broken() {
     run "$@"
-    [ "$status" -ne 0 ] && [ "$status" -lt 124 ] || fail "$what: status $status"
+    if [ "$status" -eq 0 ] || [ "$status" -ge 124 ]; then # 124 and more: timeout's, or a signal
+        fail "$what: status $status"
+    fi
     shown 'touched 40 pages, budget 10 pages: 30 over'
     shown 'window 64 pages of 4096 bytes, scope heap'
     shown '40 pages, 40 touches: new_items'
@@ -74,5 +76,9 @@ if [ "$VMT_ENGINE" != dispatch ]; then
     held "$static"
     skipped "$static"
 fi
+
+what='a program that is no test'
+VMT_SKIP_STATUS=77 run "$vmtrace" run -q -o run.vmt -- env
+grep -q -x VMT_SKIP_STATUS=77 out || fail "$what: its environment is another"
 
 done_checking
