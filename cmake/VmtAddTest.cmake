@@ -27,13 +27,9 @@
 #
 # All tests may run side by side (ctest -j). GoogleTest and Catch2 have gtest_discover_tests() and catch_discover_tests().
 
-set(VMT_LIST_TESTS_SCRIPT "${CMAKE_CURRENT_LIST_DIR}/VmtListTests.cmake")
-set(VMT_TEST_SECONDS 120) # longer is a hang, if TIMEOUT says nothing else
-set(VMT_TEST_OPTIONS PREFIX WINDOW ENGINE TRACE BUDGETS BASELINES TIMEOUT)
-set(VMT_TEST_LISTS BUDGET LABELS)
-
 function(vmt_add_test)
-    cmake_parse_arguments(PARSE_ARGV 0 arg "DISCOVER" "NAME;${VMT_TEST_OPTIONS}" "SOURCES;LINK;${VMT_TEST_LISTS}")
+    vmt_test_keywords_()
+    cmake_parse_arguments(PARSE_ARGV 0 arg "DISCOVER" "NAME;${value_keywords}" "SOURCES;LINK;${list_keywords}")
     vmt_check_arguments_(vmt_add_test "NAME;SOURCES")
     if(DEFINED arg_PREFIX AND NOT arg_DISCOVER)
         message(FATAL_ERROR "vmt_add_test: PREFIX is for the names of tests that are discovered; add DISCOVER")
@@ -69,7 +65,8 @@ function(vmt_add_test)
 endfunction()
 
 function(vmt_discover_tests target)
-    cmake_parse_arguments(PARSE_ARGV 1 arg "" "${VMT_TEST_OPTIONS}" "${VMT_TEST_LISTS}")
+    vmt_test_keywords_()
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "${value_keywords}" "${list_keywords}")
     vmt_check_arguments_(vmt_discover_tests "")
     if(NOT DEFINED arg_PREFIX)
         set(arg_PREFIX "${target}.")
@@ -97,7 +94,7 @@ function(vmt_discover_tests target)
     file(GENERATE OUTPUT "${base}_arguments-$<CONFIG>.cmake" CONTENT "${content}")
     add_custom_command(TARGET ${target} POST_BUILD
         COMMAND "${CMAKE_COMMAND}" -D "ARGUMENTS=${base}_arguments-$<CONFIG>.cmake"
-            -D "OUTPUT=${base}_tests-$<CONFIG>.cmake" -P "${VMT_LIST_TESTS_SCRIPT}"
+            -D "OUTPUT=${base}_tests-$<CONFIG>.cmake" -P "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/VmtListTests.cmake"
         VERBATIM)
 
     get_property(multi_config GLOBAL PROPERTY GENERATOR_IS_MULTI_CONFIG)
@@ -116,12 +113,18 @@ endfunction()
 
 # ------------------------------------------------------------------------------------------- not for users
 
+# The arguments that both functions have. Variables of this file's own scope would not reach every folder that calls them.
+macro(vmt_test_keywords_)
+    set(value_keywords PREFIX WINDOW ENGINE TRACE BUDGETS BASELINES TIMEOUT)
+    set(list_keywords BUDGET LABELS)
+endmacro()
+
 # Stops at arguments that a function does not have, or lacks. The rest work on its variables, too.
 macro(vmt_check_arguments_ function required)
     if(arg_UNPARSED_ARGUMENTS)
         message(FATAL_ERROR "${function}: \"${arg_UNPARSED_ARGUMENTS}\" is not one of its arguments")
     endif()
-    foreach(keyword NAME ${VMT_TEST_OPTIONS}) # a list may be empty
+    foreach(keyword NAME ${value_keywords}) # a list may be empty
         if("${keyword}" IN_LIST arg_KEYWORDS_MISSING_VALUES)
             message(FATAL_ERROR "${function}: ${keyword} has no value")
         endif()
@@ -141,14 +144,14 @@ macro(vmt_check_arguments_ function required)
         message(FATAL_ERROR "${function}: BUDGET and BUDGETS both say where the limits are; give one of them")
     endif()
     if(NOT arg_TIMEOUT)
-        set(arg_TIMEOUT ${VMT_TEST_SECONDS})
+        set(arg_TIMEOUT 120) # seconds; longer is a hang
     endif()
 endmacro()
 
 # The arguments that vmt_discover_tests() has too, as a list.
 macro(vmt_forward_arguments_ result)
     set(${result})
-    foreach(keyword ${VMT_TEST_OPTIONS} ${VMT_TEST_LISTS})
+    foreach(keyword ${value_keywords} ${list_keywords})
         if(arg_${keyword})
             list(APPEND ${result} ${keyword} ${arg_${keyword}})
         endif()

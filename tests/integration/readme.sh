@@ -104,7 +104,7 @@ sed -n '/^allocation sites that got worse/,/build_index/p' "$folder/out" >"$fold
 diff -u "$folder/readme.txt" "$folder/example.txt" || fail "the difference is not the one that the README shows"
 
 # Every option is one that the library or the command reads. (Outcomes have such names too, and are of the header.)
-for variable in $(grep -o '`VMT_[A-Z_]*`' README.md | tr -d '`' | sort -u); do
+for variable in $(grep -o '`VMT_[A-Z_]*[`=]' README.md | tr -d '`=' | sort -u); do
     grep -q "\"$variable\"" harness/*.c catcher/*.c || grep -q "^    $variable = [0-9]" include/vmt/vmt.h ||
         fail "README names $variable, which nothing reads"
 done
