@@ -322,7 +322,7 @@ int vmt_result_skip(const char *reason, const char *test, const char *file, int 
         .text = why,
         .skipped = true,
     };
-    vmt_end_as_skipped();
+    vmt_end_as_skipped(0);
     dprintf(STDERR_FILENO, "SKIP: %s: %s\n", test, why);
     int error = add(&result);
     vmti_fail(error, "%s", why);

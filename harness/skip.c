@@ -23,11 +23,13 @@ static _Atomic int *skipped;
 static pid_t asked;     /* the process that was asked */
 static int skip_status; /* for it, if it has skipped and exits with 0 */
 static int exit_status = -1;
+static int good_status; /* what it exits with when nothing failed; 0 is another one */
 static bool destroyed;
 
 static void change_status(void)
 {
-    if (!destroyed || exit_status != 0 || !*skipped || getpid() != asked)
+    bool good = exit_status == 0 || exit_status == good_status;
+    if (!destroyed || !good || !*skipped || getpid() != asked)
         return;
     fflush(NULL);
     _exit(skip_status);
@@ -82,8 +84,9 @@ __attribute__((destructor(101))) static void destroy(void)
     change_status();
 }
 
-void vmt_end_as_skipped(void)
+void vmt_end_as_skipped(int status)
 {
+    good_status = status;
     if (skipped)
         *skipped = 1;
 }

@@ -23,7 +23,7 @@ static inline void vmt_criterion_after_(struct criterion_global_stats *stats)
     for (struct criterion_suite_stats *suite = stats->suites; suite; suite = suite->next)
         for (struct criterion_test_stats *test = suite->tests; test; test = test->next)
             if (test->test_status == CR_STATUS_SKIPPED && test->message && strncmp(test->message, "vmt: ", 5) == 0)
-                vmt_end_as_skipped();
+                vmt_end_as_skipped(0);
 }
 
 /* What ReportHook(POST_ALL) does, whose names would clash where several files include this. */

@@ -500,8 +500,9 @@ VMT_API int vmt_result_add(const vmt_report *report, const vmt_verdict *verdict,
  */
 VMT_API int vmt_result_skip(const char *reason, const char *test, const char *file, int line);
 
-/* The part of it about the exit status, for a process whose tests ran in programs that it started. */
-VMT_API void vmt_end_as_skipped(void);
+/* The part of it about the exit status, for a process whose tests ran in programs that it started, or that exits with `status`
+ * and not with 0 where nothing failed and all was skipped. */
+VMT_API void vmt_end_as_skipped(int status);
 
 #ifdef __cplusplus
 }
