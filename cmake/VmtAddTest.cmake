@@ -12,7 +12,8 @@
 #       WINDOW     the default window, in pages (VMT_SIZE)
 #       ENGINE     the default engine (VMT_ENGINE); both: a second test, <name>.dispatch, with the label dispatch
 #       TRACE      the trace of its first region goes to this file of the current build folder (VMT_TRACENAME), of the
-#                  others to <file>.2 and so on; of the second engine to <file>.dispatch
+#                  others to <file>.2 and so on; of the second engine to <file>.dispatch. (Where a framework runs each
+#                  test in a process of its own, each has a first region, and the last one's trace stays.)
 #       BUDGET     limits, like "pages <= 40", for each report that the program gives to vmt_assert_budgets()
 #       BUDGETS    a budget file in their place (VMT_BUDGETS); relative to the current source folder
 #       BASELINES  the folder of its baselines (VMT_BASELINE_DIR); relative to the current source folder
@@ -20,12 +21,13 @@
 #
 #   vmt_discover_tests(<target> [PREFIX <text>] [<options of vmt_add_test from WINDOW to TIMEOUT>])
 #
-#     Adds each test of a cmocka program as a test of its own, <prefix><name>; the prefix is "<target>." if none is given.
-#     The program's main() must use vmt_cmocka_run_group_tests() of <vmt/cmocka.h> for all its groups: cmocka itself cannot
-#     tell its tests' names without running them. The program is run once after it is built, with VMT_LIST_TESTS=1. TRACE
-#     names a folder here; a test's trace is <folder>/<name>.vmt.
+#     Adds each test of a cmocka program as a test of its own, <prefix><name>; the prefix is "<target>." if none is
+#     given. The program's main() must use vmt_cmocka_run_group_tests() of <vmt/cmocka.h> for all its groups: cmocka
+#     itself cannot tell its tests' names without running them. The program is run once after it is built, with
+#     VMT_LIST_TESTS=1. TRACE names a folder here; a test's trace is <folder>/<name>.vmt.
 #
-# All tests may run side by side (ctest -j). GoogleTest and Catch2 have gtest_discover_tests() and catch_discover_tests().
+# All tests may run side by side (ctest -j). GoogleTest and Catch2 have gtest_discover_tests() and
+# catch_discover_tests(); give those the property ENVIRONMENT VMT_SKIP_STATUS=77 and SKIP_RETURN_CODE 77.
 
 function(vmt_add_test)
     vmt_test_keywords_()
@@ -113,7 +115,7 @@ endfunction()
 
 # ------------------------------------------------------------------------------------------- not for users
 
-# The arguments that both functions have. Variables of this file's own scope would not reach every folder that calls them.
+# The arguments that both functions have. Variables of this file's own scope would not reach every folder.
 macro(vmt_test_keywords_)
     set(value_keywords PREFIX WINDOW ENGINE TRACE BUDGETS BASELINES TIMEOUT)
     set(list_keywords BUDGET LABELS)

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 #
-# cmake -D ARGUMENTS=FILE -D OUTPUT=FILE -P VmtListTests.cmake: asks a program for its tests, and writes what CTest reads to
-# know them. vmt_discover_tests() (VmtAddTest.cmake) writes the arguments, and runs this after the program is built.
+# cmake -D ARGUMENTS=FILE -D OUTPUT=FILE -P VmtListTests.cmake: asks a program for its tests, and writes what CTest reads
+# to know them. vmt_discover_tests() (VmtAddTest.cmake) writes the arguments, and runs this after the program is built.
 
 cmake_minimum_required(VERSION 3.22)
 include("${ARGUMENTS}")
 
 execute_process(
-    COMMAND "${CMAKE_COMMAND}" -E env VMT_LIST_TESTS=1 "${program}"
+    COMMAND "${CMAKE_COMMAND}" -E env --unset=CMOCKA_MESSAGE_OUTPUT VMT_LIST_TESTS=1 "${program}"
     TIMEOUT 60
     RESULT_VARIABLE status
     OUTPUT_VARIABLE output

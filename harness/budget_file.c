@@ -106,7 +106,8 @@ static int parse_limit(struct line *line, struct vmti_limit *limit)
     if (!error && !is_over(line))
         error = wrong(line, "nothing after the number");
     if (!error && !limit->section.text)
-        error = vmti_fail(-EINVAL, "%s:%u: a section \"[test]\" is expected before the first limit", line->path, line->number);
+        error = vmti_fail(-EINVAL, "%s:%u: a section \"[test]\" is expected before the first limit", line->path,
+                          line->number);
     return error;
 }
 

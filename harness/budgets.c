@@ -53,7 +53,8 @@ VMT_PRINTF(2, 3) static void add_text(vmt_verdict *verdict, const char *format, 
 
 static int refuse(const struct reading *reading, const struct vmti_limit *limit, const char *why)
 {
-    return vmti_fail(-EINVAL, "%s:%u: \"%.*s\": %s", reading->path, limit->line, (int)limit->whole.bytes, limit->whole.text, why);
+    return vmti_fail(-EINVAL, "%s:%u: \"%.*s\": %s", reading->path, limit->line, (int)limit->whole.bytes,
+                     limit->whole.text, why);
 }
 
 /* The check of a limit; argument gets its text, number its value. NULL: an error that has its sentence. */
@@ -179,8 +180,9 @@ bool vmt_check_budgets(const vmt_report *report, const char *test, vmt_verdict *
         if (error)
             add_text(verdict, "not measured: %s", vmt_error_text());
         else
-            add_text(verdict, "not measured: the budget file %s has no section [%s]%s%s%s, and no [*]", reading.path, reading.test,
-                     reading.ctest ? ", no [" : "", reading.ctest ? reading.ctest : "", reading.ctest ? "]" : "");
+            add_text(verdict, "not measured: the budget file %s has no section [%s]%s%s%s, and no [*]", reading.path,
+                     reading.test, reading.ctest ? ", no [" : "", reading.ctest ? reading.ctest : "",
+                     reading.ctest ? "]" : "");
     }
     vmt_result_add(report, verdict, "budgets", reading.test, reading.path, 0);
     return !error && reading.sections;

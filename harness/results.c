@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What tests say, in files: one JSON array, one JUnit document. Each is whole after each result: a result is written over
- * the document's end, followed by that end again, under a lock.
+ * What tests say, in files: one JSON array, one JUnit document. Each is whole after each result: a result is written
+ * over the document's end, followed by that end again, under a lock.
  *
- * Ordinary program context. Nothing here uses malloc or stdio's files: to ask for results must not change which pages the
- * next region's allocations get.
+ * Ordinary program context. Nothing here uses malloc or stdio's files: to ask for results must not change which pages
+ * the next region's allocations get.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -32,8 +32,8 @@ enum {
 /* What one entry says. Strings may be NULL. */
 struct result {
     const char *test, *ctest, *check, *file, *outcome, *text;
+    const char *element; /* of JUnit, that says it; NULL: it has passed */
     int line;
-    bool held, skipped, broken;
     const vmt_report *report;
     const vmt_verdict *verdict; /* NULL: skipped */
 };
@@ -54,7 +54,8 @@ __attribute__((format(printf, 2, 3))) static void put(char **at, const char *for
     va_end(args);
 }
 
-/* Bytes of the UTF-8 character that `text` begins with, 0 if it is none, or one that XML forbids (RFC 3629; XML 1.0, 2.2). */
+/* Bytes of the UTF-8 character that `text` begins with, 0 if it is none, or one that XML forbids (RFC 3629; XML 1.0,
+ * 2.2). */
 static size_t utf8_bytes(const unsigned char *text)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -141,11 +142,12 @@ static void write_json(char **at, const struct result *r)
 /* A suite for each result, so that its counts are right when it is written. */
 static void write_junit(char **at, const struct result *r)
 {
-    const char *element = r->skipped ? "skipped" : r->broken ? "failure" : r->held ? NULL : "error";
+    const char *element = r->element ? r->element : "system-out";
+    bool failure = strcmp(element, "failure") == 0, error = strcmp(element, "error") == 0;
+    bool skipped = strcmp(element, "skipped") == 0;
     put(at, "<testsuite");
     put_xml(at, "name", r->ctest ? r->ctest : r->test);
-    put(at, " tests=\"1\" failures=\"%d\" errors=\"%d\" skipped=\"%d\"><testcase", r->broken && !r->skipped,
-        !r->held && !r->broken && !r->skipped, r->skipped);
+    put(at, " tests=\"1\" failures=\"%d\" errors=\"%d\" skipped=\"%d\"><testcase", failure, error, skipped);
     put_xml(at, "classname", r->test);
     put_xml(at, "name", r->check);
     if (r->file) {
@@ -153,19 +155,15 @@ static void write_junit(char **at, const struct result *r)
         put(at, " line=\"%d\"", r->line);
     }
     put(at, " time=\"0\">");
-    if (element) {
+    put(at, "<%s", element);
+    if (r->element) {
         char first[128];
         snprintf(first, sizeof first, "%.*s", (int)strcspn(r->text, "\n"), r->text);
-        put(at, "<%s", element);
         put_xml(at, "message", first);
-        put(at, ">");
-        put_string(at, r->text, true);
-        put(at, "</%s>", element);
-    } else {
-        put(at, "<system-out>");
-        put_string(at, r->text, true);
-        put(at, "</system-out>");
     }
+    put(at, ">");
+    put_string(at, r->text, true);
+    put(at, "</%s>", element);
     put(at, "</testcase></testsuite>");
 }
 
@@ -233,8 +231,8 @@ static int add_to(const struct format *format, const char *path, const struct re
         munmap(buffer, RESULT_BYTES);
     close(fd); /* and the lock goes */
     if (error == -EEXIST)
-        return vmti_fail(error, "%s: %s exists and is not a file of results; name another file or remove it", format->variable,
-                         path);
+        return vmti_fail(error, "%s: %s exists and is not a file of results; name another file or remove it",
+                         format->variable, path);
     return error ? vmti_fail(error, "%s: cannot write %s: %s", format->variable, path, strerror(-error)) : 0;
 }
 
@@ -246,16 +244,18 @@ static int measure(const struct result *r)
         return 0;
     if (strcmp(value, "1") != 0)
         return vmti_fail(-EINVAL, "VMT_CTEST_MEASUREMENTS is \"%s\": allowed are 0 and 1", value);
-    char name[6 * STRING_BYTES + 1], *at = name;
     if (!r->verdict || r->verdict->outcome == VMT_NOT_MEASURED)
         return 0;
+    char name[6 * STRING_BYTES + 1], *at = name; /* escaped */
     put_string(&at, r->check, true);
     fflush(stdout);
-    dprintf(STDOUT_FILENO, "<CTestMeasurement type=\"numeric/double\" name=\"%s\">%" PRIu64 "</CTestMeasurement>\n", name,
-            r->verdict->actual);
-    const char *trace = vmt_report_trace_path(r->report);
-    if (trace)
-        dprintf(STDOUT_FILENO, "<CTestMeasurementFile type=\"file\" name=\"trace\">%s</CTestMeasurementFile>\n", trace);
+    dprintf(STDOUT_FILENO, "<CTestMeasurement type=\"numeric/double\" name=\"%s\">%" PRIu64 "</CTestMeasurement>\n",
+            name, r->verdict->actual);
+    if (!vmt_report_trace_path(r->report))
+        return 0;
+    at = name;
+    put_string(&at, vmt_report_trace_path(r->report), true);
+    dprintf(STDOUT_FILENO, "<CTestMeasurementFile type=\"file\" name=\"trace\">%s</CTestMeasurementFile>\n", name);
     return 0;
 }
 
@@ -275,31 +275,32 @@ static int add(const struct result *result)
 
 /* ------------------------------------------------------------------------------------------- interface */
 
-static const char *outcome_name(vmt_outcome outcome)
-{
-    static const char *const names[] = {
-        [VMT_HELD] = "held",
-        [VMT_BROKEN] = "broken",
-        [VMT_NOT_MEASURED] = "not measured",
-    };
-    return (unsigned)outcome < sizeof names / sizeof *names ? names[outcome] : "unknown";
-}
+/* What an outcome is called, and the element of JUnit for it. One line each. */
+static const struct outcome {
+    const char *name, *element;
+} outcomes[] = {
+    [VMT_HELD] = {"held", NULL},
+    [VMT_BROKEN] = {"broken", "failure"},
+    [VMT_NOT_MEASURED] = {"not measured", "error"},
+};
 
 int vmt_result_add(const vmt_report *report, const vmt_verdict *verdict, const char *check, const char *test,
                    const char *file, int line)
 {
     if (!verdict || !check || !test)
         return vmti_fail(-EINVAL, "vmt_result_add: verdict, check and test may not be NULL");
+    if ((unsigned)verdict->outcome >= sizeof outcomes / sizeof *outcomes)
+        return vmti_fail(-EINVAL, "vmt_result_add: the verdict's outcome is %d: it is none", (int)verdict->outcome);
+    const struct outcome *outcome = &outcomes[verdict->outcome];
     struct result result = {
         .test = test,
         .ctest = secure_getenv("VMT_CTEST_NAME"),
         .check = check,
         .file = file,
         .line = line,
-        .outcome = outcome_name(verdict->outcome),
+        .outcome = outcome->name,
+        .element = outcome->element,
         .text = verdict->text,
-        .held = verdict->outcome == VMT_HELD,
-        .broken = verdict->outcome == VMT_BROKEN,
         .report = report,
         .verdict = verdict,
     };
@@ -319,8 +320,8 @@ int vmt_result_skip(const char *reason, const char *test, const char *file, int 
         .file = file,
         .line = line,
         .outcome = "skipped",
+        .element = "skipped",
         .text = why,
-        .skipped = true,
     };
     vmt_end_as_skipped(0);
     dprintf(STDERR_FILENO, "SKIP: %s: %s\n", test, why);

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * No framework but for the test's own main() can say "skipped" to CTest by its exit status: cmocka, GoogleTest and the
- * others exit with 0 when all that they had was skipped. So the status is set here, at the very end of the process, when both
- * a handler of on_exit(3) has seen the status and this library's destructor has run. The handler comes last where libvmt is a
- * shared library, for the loader's own handler, which runs the destructors, is registered after those of libraries; the
- * destructor does where it is linked statically.
+ * others exit with 0 when all that they had was skipped. So the status is set here, at the very end of the process,
+ * when both a handler of on_exit(3) has seen the status and this library's destructor has run. The handler comes last
+ * where libvmt is a shared library, for the loader's own handler, which runs the destructors, is registered after
+ * those of libraries; the destructor does where it is linked statically.
  */
 #define _GNU_SOURCE
-
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -53,7 +52,7 @@ static void take_out(const char *name)
     *to = NULL;
 }
 
-/* 101: before preload.c's, after which a program under `vmtrace run` cannot be told from others. That one is no test. */
+/* 101: before preload.c's, after which a program under `vmtrace run` cannot be told from others: that is no test. */
 __attribute__((constructor(101))) static void look_at_environment(void)
 {
     static const char name[] = "VMT_SKIP_STATUS";
@@ -63,7 +62,8 @@ __attribute__((constructor(101))) static void look_at_environment(void)
         return;
     long status = strtol(value, &end, 10);
     if (*end || end == value || status < 1 || status > 255) {
-        dprintf(STDERR_FILENO, "vmt: %s is \"%s\": allowed are exit statuses from 1 to 255; it is ignored\n", name, value);
+        dprintf(STDERR_FILENO, "vmt: %s is \"%s\": allowed are exit statuses from 1 to 255; it is ignored\n", name,
+                value);
         return;
     }
     void *page = mmap(NULL, sizeof *skipped, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

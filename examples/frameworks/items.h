@@ -9,7 +9,8 @@ extern "C" {
 
 enum { ITEMS = 40 * 1024, ITEM_PAGES = 40 };
 
-/* What the sum of every tenth item may touch. It is on every page: BROKEN is the same test with a budget that is too small. */
+/* What the sum of every tenth item may touch. It is on every page: BROKEN is the same test with a budget that is too
+ * small. */
 #ifdef BROKEN
 enum { SUM_BUDGET = 10 };
 #else

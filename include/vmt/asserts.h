@@ -14,9 +14,10 @@
  *     vmt_report_free(report);
  *
  * An assertion that does not hold fails the test with the verdict: budget, actual value, window, scope, the labels or
- * allocation sites with the most pages. So does a value that could not be measured. One that holds with something to say is
- * a note in the output. Use them outside of a region, in the thread that runs the test. Each argument is evaluated once.
- * Every verdict also goes to the files that VMT_RESULTS_JSON and VMT_RESULTS_JUNIT name (vmt_result_add() in vmt.h).
+ * allocation sites with the most pages. So does a value that could not be measured. One that holds with something to
+ * say is a note in the output. Use them outside of a region, in the thread that runs the test. Each argument is
+ * evaluated once. Every verdict also goes to the files that VMT_RESULTS_JSON and VMT_RESULTS_JUNIT name
+ * (vmt_result_add() in vmt.h).
  *
  * The report of a test that failed by them is not released; it lies outside of what frameworks count as leaks.
  */
@@ -29,10 +30,11 @@
 #error "include the header of a test framework: <vmt/cmocka.h>, <vmt/gtest.h>, ...; <vmt/asserts.h> lists them"
 #endif
 
-/* Any check of vmt.h by its name: VMT_ASSERT(pages_at_most, report, 40) is vmt_check_pages_at_most() as an assertion. */
+/* Any check of vmt.h by its name: VMT_ASSERT(pages_at_most, report, 40) is vmt_check_pages_at_most(), asserted. */
 #define VMT_ASSERT(check, report, ...) VMT_JUDGE_(VMT_FAIL_, check, report, __VA_ARGS__)
 
-/* The same, but the test goes on after it fails. Only where the framework has such a thing: gtest, catch2, criterion, main. */
+/* The same, but the test goes on after it fails. Only where the framework has such a thing: gtest, catch2, criterion,
+ * main. */
 #ifdef VMT_FAIL_AND_GO_ON_
 #define VMT_EXPECT(check, report, ...) VMT_JUDGE_(VMT_FAIL_AND_GO_ON_, check, report, __VA_ARGS__)
 #endif
@@ -55,8 +57,8 @@
 /* Distinct pages touched of those that vmt_track() labelled `label`: at most n. A label that is unknown fails. */
 #define vmt_assert_label_at_most(report, label, n) VMT_ASSERT(label_at_most, report, label, n)
 
-/* The limits that the budget file of VMT_BUDGETS sets for this test: vmt_check_budgets(). Call it in the test's own function,
- * for some frameworks have no other name for the test. */
+/* The limits that the budget file of VMT_BUDGETS sets for this test: vmt_check_budgets(). Call it in the test's own
+ * function, for some frameworks have no other name for the test. */
 #define vmt_assert_budgets(report)                                                                                     \
     do {                                                                                                               \
         vmt_verdict vmt_verdict_;                                                                                      \
@@ -65,9 +67,9 @@
     } while (0)
 
 /*
- * `error` is what vmt_begin(), or vmt::region::error() of vmt/vmt.hpp, returned. Where it says that the machine cannot trace
- * (vmt_cannot_trace()), the test is skipped, with the reason in its output and in the files of results; any other error fails
- * it; 0 does nothing.
+ * `error` is what vmt_begin(), or vmt::region::error() of vmt/vmt.hpp, returned. Where it says that the machine cannot
+ * trace (vmt_cannot_trace()), the test is skipped, with the reason in its output and in the files of results; any
+ * other error fails it; 0 does nothing.
  */
 #define vmt_skip_if_untraceable(error)                                                                                 \
     do {                                                                                                               \
@@ -93,8 +95,9 @@
 /* ------------------------------------------------------------------------------------- not part of the interface */
 
 /*
- * What an adapter defines: VMT_FAIL_(text) fails the test with this text and leaves it; VMT_FAIL_AND_GO_ON_(text) does not
- * leave it; VMT_SKIP_(reason) leaves it as skipped; VMT_NOTE_(text) shows a text; VMT_TEST_NAME_ is the running test's name.
+ * What an adapter defines: VMT_FAIL_(text) fails the test with this text and leaves it; VMT_FAIL_AND_GO_ON_(text) does
+ * not leave it; VMT_SKIP_(reason) leaves it as skipped; VMT_NOTE_(text) shows a text; VMT_TEST_NAME_ is the running
+ * test's name.
  */
 #define VMT_JUDGE_(fail, check, report, ...)                                                                           \
     do {                                                                                                               \

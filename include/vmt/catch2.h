@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VMTRACE assertions for Catch2 (2 and 3): those of vmt/asserts.h. Include it after <catch2/catch.hpp>, in version 3 after
- * <catch2/catch_test_macros.hpp>.
+ * VMTRACE assertions for Catch2 (2 and 3): those of vmt/asserts.h. Include it after <catch2/catch.hpp>, in version 3
+ * after <catch2/catch_test_macros.hpp>.
  *
  *     vmt::region region(std::nothrow);
  *     vmt_skip_if_untraceable(region.error());
@@ -10,8 +10,8 @@
  *     vmt_assert_pages_at_most(report, 40);       // fatal, as REQUIRE is
  *     VMT_EXPECT(touches_at_most, report, 100);   // goes on, as CHECK does
  *
- * Catch2 before 3.3 has no skipped tests: there a skip is a warning, and the test's function returns. To CTest it is skipped
- * all the same, with vmt_add_test().
+ * Catch2 before 3.3 has no skipped tests: there a skip is a warning, and the test's function returns. To CTest it is
+ * skipped all the same, with vmt_add_test().
  */
 #ifndef VMT_CATCH2_H
 #define VMT_CATCH2_H

@@ -2,9 +2,9 @@
 /*
  * VMTRACE assertions for Check: those of vmt/asserts.h, in both of its modes (CK_FORK). Include it after <check.h>.
  *
- * A failing assertion is ck_abort_msg(). Check has no skipped tests: a skip returns from the test's function, and Check counts
- * it as passed; to CTest the program is skipped all the same, with vmt_add_test(). Begin a region in the test, not before the
- * runner: with CK_FORK=yes each test is a process of its own.
+ * A failing assertion is ck_abort_msg(). Check has no skipped tests: a skip returns from the test's function, and
+ * Check counts it as passed; to CTest the program is skipped all the same, with vmt_add_test(). Begin a region in the
+ * test, not before the runner: with CK_FORK=yes each test is a process of its own.
  */
 #ifndef VMT_CHECK_H
 #define VMT_CHECK_H

@@ -14,19 +14,20 @@
  * a report exists only after vmt_end(). Each argument is evaluated once.
  *
  * A failing assertion prints the verdict on standard error and fails with the file and line of its caller. With
- * CMOCKA_MESSAGE_OUTPUT=XML, TAP or SUBUNIT in the environment the verdict is in that output, too (with 1.1.5 its first line,
- * if it is longer than 959 bytes).
+ * CMOCKA_MESSAGE_OUTPUT=XML, TAP or SUBUNIT in the environment the verdict is in that output, too (with 1.1.5 its
+ * first line, if it is longer than 959 bytes).
  *
  * What to know of cmocka:
  * - An assertion of any kind in a region jumps past vmt_end(): give such tests the teardown below.
- * - An assertion on another thread than the test's ends the process: cmocka has nowhere to jump to, and shows no message of its
- *   own. Let the thread say what it found, and assert that in the test.
- * - Its runner handles SIGSEGV, SIGILL, SIGFPE, SIGBUS and SIGSYS by signal() around each test and fixture. A handler of the
- *   program's from before, or from a setup, is not there in the test: install it in the test. (Regions are not disturbed, and a
- *   crash in one is reported as ever.) After the run its flags are lost, unless vmt_cmocka_run_group_tests() runs it.
- * - test_malloc() and its like, which UNIT_TESTING puts in malloc's place, write each byte of a block, and add some 100 bytes
- *   to it: 100 pages that nobody uses are 101 pages touched and not 2; 1,000 blocks of 16 bytes take 37 pages and not 10.
- *   Compile the code that a region measures without UNIT_TESTING.
+ * - An assertion on another thread than the test's ends the process: cmocka has nowhere to jump to, and shows no
+ *   message of its own. Let the thread say what it found, and assert that in the test.
+ * - Its runner handles SIGSEGV, SIGILL, SIGFPE, SIGBUS and SIGSYS by signal() around each test and fixture. A handler
+ *   of the program's from before, or from a setup, is not there in the test: install it in the test. (Regions are not
+ *   disturbed, and a crash in one is reported as ever.) After the run its flags are lost, unless
+ *   vmt_cmocka_run_group_tests() runs it.
+ * - test_malloc() and its like, which UNIT_TESTING puts in malloc's place, write each byte of a block, and add some
+ *   100 bytes to it: 100 pages that nobody uses are 101 pages touched and not 2; 1,000 blocks of 16 bytes take 37
+ *   pages and not 10. Compile the code that a region measures without UNIT_TESTING.
  * - 1.1.5 writes the text of fail_msg() to standard error alone, in every format.
  */
 #ifndef VMT_CMOCKA_H
@@ -44,10 +45,10 @@ extern "C" {
 #endif
 
 /*
- * A setup and a teardown for cmocka_unit_test_setup_teardown(), cmocka_unit_test_teardown() and the like; either alone will
- * do. A failing assertion jumps out of an open region: they end it, and drop its result, so that what follows is not traced.
- * Call them from a setup or a teardown of your own if there is one. They do nothing where no region is open. Both return 0,
- * or -1 with a message if the region was lost before.
+ * A setup and a teardown for cmocka_unit_test_setup_teardown(), cmocka_unit_test_teardown() and the like; either alone
+ * will do. A failing assertion jumps out of an open region: they end it, and drop its result, so that what follows is
+ * not traced. Call them from a setup or a teardown of your own if there is one. They do nothing where no region is
+ * open. Both return 0, or -1 with a message if the region was lost before.
  */
 static inline int vmt_cmocka_teardown(void **state)
 {
@@ -64,9 +65,9 @@ static inline int vmt_cmocka_setup(void **state)
 }
 
 /*
- * cmocka_run_group_tests(), and what vmt_discover_tests() of CMake needs: with VMT_LIST_TESTS=1 in the environment it writes
- * the tests' names, one a line after "vmt test: ", runs nothing and returns 0; with VMT_RUN_TEST=NAME it runs that test
- * alone, with the group's setup and teardown, and returns 0 where the group has none of that name.
+ * cmocka_run_group_tests(), and what vmt_discover_tests() of CMake needs: with VMT_LIST_TESTS=1 in the environment it
+ * writes the tests' names, one a line after "vmt test: ", runs nothing and returns 0; with VMT_RUN_TEST=NAME it runs
+ * that test alone, with the group's setup and teardown, and returns 0 where the group has none of that name.
  */
 #define vmt_cmocka_run_group_tests(tests, setup, teardown)                                                             \
     (vmt_cmocka_wants_((tests), sizeof(tests) / sizeof((tests)[0]))                                                    \
@@ -88,9 +89,9 @@ static inline int vmt_cmocka_has_messages_(void)
 
 /*
  * The text goes to standard error: there it is also if this is not the test's thread, of which cmocka shows no message.
- * (print_error() of 1.1.5 cuts it at 1,023 bytes, and that of 2.0 writes to standard output, into the XML.) In formats that
- * have messages it is one, too. 1.1.5 has one way to say so, the expression of an assertion, and cuts it as well: then its
- * first line must do.
+ * (print_error() of 1.1.5 cuts it at 1,023 bytes, and that of 2.0 writes to standard output, into the XML.) In formats
+ * that have messages it is one, too. 1.1.5 has one way to say so, the expression of an assertion, and cuts it as well:
+ * then its first line must do.
  */
 static inline void vmt_cmocka_fail_(const char *text, const char *file, int line)
 {
@@ -108,8 +109,9 @@ static inline void vmt_cmocka_fail_(const char *text, const char *file, int line
 }
 
 /*
- * cmocka handles five signals while a test or a fixture runs, and puts the program's handlers back by signal(), which forgets
- * their masks and flags, SA_SIGINFO among them. So they are kept by sigaction() (where a strict -std=c11 does not hide it).
+ * cmocka handles five signals while a test or a fixture runs, and puts the program's handlers back by signal(), which
+ * forgets their masks and flags, SA_SIGINFO among them. So they are kept by sigaction() (where a strict -std=c11 does
+ * not hide it).
  */
 #ifdef SA_SIGINFO
 enum { VMT_CMOCKA_SIGNALS_ = 5 };

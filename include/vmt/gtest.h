@@ -9,8 +9,8 @@
  *     vmt_assert_pages_at_most(report, 40);       // fatal, as ASSERT_ is: the function returns
  *     VMT_EXPECT(touches_at_most, report, 100);   // goes on, as EXPECT_ does
  *
- * Fatal ones, and skips, return: use them in functions that return void, as GoogleTest asks. A fixture lies on the heap: what a
- * region reads of it counts, with a page. Copy what the region needs into local variables first.
+ * Fatal ones, and skips, return: use them in functions that return void, as GoogleTest asks. A fixture lies on the
+ * heap: what a region reads of it counts, with a page. Copy what the region needs into local variables first.
  */
 #ifndef VMT_GTEST_H
 #define VMT_GTEST_H

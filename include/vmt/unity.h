@@ -2,9 +2,9 @@
 /*
  * VMTRACE assertions for Unity (ThrowTheSwitch): those of vmt/asserts.h. Include it after <unity.h>.
  *
- * A verdict is printed, and its first line is the message of the failed test, for Unity writes a message on one line. A skip
- * is TEST_IGNORE_MESSAGE(). Give tests with a region a tearDown() that calls vmt_end(NULL) if vmt_active(): a failing
- * assertion jumps out of an open region.
+ * A verdict is printed, and its first line is the message of the failed test, for Unity writes a message on one line.
+ * A skip is TEST_IGNORE_MESSAGE(). Give tests with a region a tearDown() that calls vmt_end(NULL) if vmt_active(): a
+ * failing assertion jumps out of an open region.
  */
 #ifndef VMT_UNITY_H
 #define VMT_UNITY_H

@@ -484,10 +484,11 @@ VMT_API bool vmt_cannot_trace(int error);
 /*
  * Adds a verdict to the files that the environment names: VMT_RESULTS_JSON (an array of objects), VMT_RESULTS_JUNIT (XML).
  * Each is a whole document after each call, and any number of processes may add to one at once: the call holds a lock on the
- * file. (One that is killed meanwhile may leave a file that the next one refuses.) With VMT_CTEST_MEASUREMENTS=1 the actual value, and the trace's file if there is one, go to standard output as
- * <CTestMeasurement> and <CTestMeasurementFile>, too. `check` and `test` name what was asked and by whom; file and line say
- * where. report NULL, and file NULL, are allowed. Returns 0, or a negative errno with a sentence, which also goes to standard
- * error once in a process: -EEXIST the file holds something else, -EINVAL a variable has a value that is not allowed, ...
+ * file. (One that is killed meanwhile may leave a file that the next one refuses.) With VMT_CTEST_MEASUREMENTS=1 the actual
+ * value, and the trace's file if there is one, go to standard output as <CTestMeasurement> and <CTestMeasurementFile>, too.
+ * `check` and `test` name what was asked and by whom; file and line say where. report NULL, and file NULL, are allowed. Strings
+ * are cut at 2,048 bytes. Returns 0, or a negative errno with a sentence, which also goes to standard error once in a process:
+ * -EEXIST the file holds something else, -EINVAL a variable has a value that is not allowed, ...
  */
 VMT_API int vmt_result_add(const vmt_report *report, const vmt_verdict *verdict, const char *check, const char *test,
                            const char *file, int line);

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# cmocka.sh PROGRAM: runs PROGRAM (cmocka_failures.c), and looks at where cmocka shows a broken budget in each of its output
-# formats, and at what an assertion on another thread does.
+# cmocka.sh PROGRAM: runs PROGRAM (cmocka_failures.c), and looks at where cmocka shows a broken budget in each of its
+# output formats, and at what an assertion on another thread does.
 set -u
 # shellcheck source=tests/integration/command.bash
 . "$(cd "$(dirname "$0")" && pwd)/../integration/command.bash"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests that fail, each in its way, for cmocka.sh, which looks at what cmocka says of them. The word says which group. */
+/* Tests that fail, each in its way, for cmocka.sh, which looks at what cmocka says of them. A word says which group. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Signal handlers under cmocka's runner, which handles SIGSEGV, SIGILL, SIGFPE, SIGBUS and SIGSYS itself, by signal(), around
- * each test and fixture. What it does to the program's own, and what vmt_cmocka_run_group_tests() does about it.
+ * Signal handlers under cmocka's runner, which handles SIGSEGV, SIGILL, SIGFPE, SIGBUS and SIGSYS itself, by signal(),
+ * around each test and fixture. What it does to the program's own, and what vmt_cmocka_run_group_tests() does about it.
  */
 #define _GNU_SOURCE
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cmocka's test_malloc(), which UNIT_TESTING puts in malloc's place, under a region: it writes each byte of a block, and adds
- * a header and two guards to it. So what is counted is not what the code under test does.
+ * cmocka's test_malloc(), which UNIT_TESTING puts in malloc's place, under a region: it writes each byte of a block,
+ * and adds a header and two guards to it. So what is counted is not what the code under test does.
  */
 #include <setjmp.h>
 #include <stdarg.h>

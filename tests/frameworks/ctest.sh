@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# ctest.sh WITHOUT_PTRACE CMAKE: builds the project beside this file with vmt_add_test(), and looks at what CTest and the
-# files of results say: what holds, what is broken, and what is skipped where nothing can be traced.
+# ctest.sh WITHOUT_PTRACE CMAKE: builds the project beside this file with vmt_add_test(), and looks at what CTest and
+# the files of results say: what holds, what is broken, and what is skipped where nothing can be traced.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/integration/command.bash
@@ -29,7 +29,8 @@ ended() {
     diff <(echo "$1" | sort) <(verdicts) || { fail "$what: the tests ended otherwise"; tail -n 50 out; }
 }
 
-# results EXPRESSION: the Python expression about the entries r of the JSON file, and the suites x of the XML file, holds.
+# results EXPRESSION: the Python expression about the entries r of the JSON file, and the suites x of the XML file,
+# holds.
 results() {
     python3 - "$1" <<'END' || fail "$what: it does not hold that $1"
 import json, sys, xml.etree.ElementTree as tree

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# frameworks.sh WITHOUT_PTRACE FOLDER STATIC FRAMEWORK...: the examples of each framework, in FOLDER: the budget that holds
-# passes, the one that is broken fails with the verdict in the framework's output, and where nothing can be traced the test is
-# skipped with the reason, and so is the program. STATIC is one of them with the static library.
+# frameworks.sh WITHOUT_PTRACE FOLDER STATIC FRAMEWORK...: the examples of each framework, in FOLDER: the budget that
+# holds passes, the one that is broken fails with the verdict in the framework's output, and where nothing can be
+# traced the test is skipped with the reason, and so is the program. STATIC is one of them with the static library.
 set -u
 # shellcheck source=tests/integration/command.bash
 . "$(cd "$(dirname "$0")" && pwd)/../integration/command.bash"

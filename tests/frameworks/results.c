@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* results PROCESSES THREADS TIMES: that many processes of that many threads add a result with odd texts so often, at once. */
+/* results PROCESSES THREADS TIMES: that many processes of that many threads add a result with odd texts so often, at
+ * once. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# results.sh PROGRAM: PROGRAM (results.c) adds results of many processes and threads at once; both files are documents then,
-# and hold all of them with their texts.
+# results.sh PROGRAM: PROGRAM (results.c) adds results of many processes and threads at once; both files are documents
+# then, and hold all of them with their texts.
 set -u
 # shellcheck source=tests/integration/command.bash
 . "$(cd "$(dirname "$0")" && pwd)/../integration/command.bash"
