@@ -72,6 +72,7 @@ what='an assertion on another thread'
 VMT_TRACENAME=$work/thread.vmt run "$program" on_threads
 [ "$status" -eq 1 ] || [ "$status" -eq 255 ] || fail "$what: status $status" # the same, in two versions
 grep -q passes out && fail "$what: the process goes on"
+timeout 60 flock -s thread.vmt true # until the catcher, which outlives the process for a moment, has written its end
 json thread.vmt "r['complete'] and r['end'] == 'exit' and r['end_code'] == $status and r['touches'] >= 10"
 
 done_checking
