@@ -24,6 +24,8 @@
 #ifndef VMT_ASSERTS_H
 #define VMT_ASSERTS_H
 
+#include <string.h>
+
 #include "vmt.h"
 
 #if !defined(VMT_FAIL_) || !defined(VMT_SKIP_) || !defined(VMT_NOTE_) || !defined(VMT_TEST_NAME_)
@@ -102,12 +104,19 @@
 #define VMT_JUDGE_(fail, check, report, ...)                                                                           \
     do {                                                                                                               \
         const vmt_report *vmt_report_ = (report);                                                                      \
+        VMT_JUDGE_CALL_(fail, vmt_report_, #check "(" #__VA_ARGS__ ")",                                                \
+                        vmt_check_##check(vmt_report_, __VA_ARGS__, &vmt_verdict_));                                   \
+    } while (0)
+
+/* `call` fills vmt_verdict_ and is true if it holds. A verdict that holds says more than one line only if it is a note. */
+#define VMT_JUDGE_CALL_(fail, report, check, call)                                                                     \
+    do {                                                                                                               \
         vmt_verdict vmt_verdict_;                                                                                      \
-        bool vmt_held_ = vmt_check_##check(vmt_report_, __VA_ARGS__, &vmt_verdict_);                                   \
-        vmt_result_add(vmt_report_, &vmt_verdict_, #check "(" #__VA_ARGS__ ")", VMT_TEST_NAME_, __FILE__, __LINE__);   \
+        bool vmt_held_ = (call);                                                                                       \
+        vmt_result_add((report), &vmt_verdict_, (check), VMT_TEST_NAME_, __FILE__, __LINE__);                          \
         if (!vmt_held_)                                                                                                \
             fail(vmt_verdict_.text);                                                                                   \
-        else if (vmt_verdict_.outcome != VMT_HELD)                                                                     \
+        else if (vmt_verdict_.outcome != VMT_HELD || strchr(vmt_verdict_.text, '\n'))                                  \
             VMT_NOTE_(vmt_verdict_.text);                                                                              \
     } while (0)
 
