@@ -8,7 +8,8 @@ include(CMakePackageConfigHelpers)
 
 set(package_folder "${CMAKE_INSTALL_LIBDIR}/cmake/vmt")
 # More files of the CMake package, and manual pages (section by their ending), go into these lists and nowhere else.
-set(package_files "${PROJECT_SOURCE_DIR}/cmake/vmt-cmocka.cmake")
+set(package_files vmt-cmocka.cmake VmtAddTest.cmake VmtBaselines.cmake VmtListTests.cmake)
+list(TRANSFORM package_files PREPEND "${PROJECT_SOURCE_DIR}/cmake/")
 set(manual_pages)
 
 # ---------------------------------------------------------------- libraries, command, headers

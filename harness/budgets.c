@@ -30,6 +30,8 @@ static const struct kind {
     {.name = "working_set", .of_number = vmt_check_working_set_at_most},
     {.name = "pages_written", .at_most = vmt_check_pages_written_at_most},
     {.name = "label", .of_name = vmt_check_label_at_most},
+    {.name = "phase", .of_name = vmt_check_phase_at_most},
+    {.name = "misses", .of_number = vmt_check_misses_at_most},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 

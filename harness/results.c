@@ -282,6 +282,8 @@ static const struct outcome {
     [VMT_HELD] = {"held", NULL},
     [VMT_BROKEN] = {"broken", "failure"},
     [VMT_NOT_MEASURED] = {"not measured", "error"},
+    [VMT_BETTER] = {"better", NULL},
+    [VMT_NO_BASELINE] = {"no baseline", "error"},
 };
 
 int vmt_result_add(const vmt_report *report, const vmt_verdict *verdict, const char *check, const char *test,

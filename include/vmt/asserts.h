@@ -59,6 +59,30 @@
 /* Distinct pages touched of those that vmt_track() labelled `label`: at most n. A label that is unknown fails. */
 #define vmt_assert_label_at_most(report, label, n) VMT_ASSERT(label_at_most, report, label, n)
 
+/* Pages touched in a phase of vmt_mark(): at most n. A phase that the region did not have fails. */
+#define vmt_assert_phase_at_most(report, phase, n) VMT_ASSERT(phase_at_most, report, phase, n)
+
+/* Pages touched by a thread (tid; 0: the one that began the region): at most n. A thread that touched nothing fails. */
+#define vmt_assert_thread_at_most(report, tid, n) VMT_ASSERT(thread_at_most, report, tid, n)
+
+/* Misses of an LRU memory of `memory` pages, from 1: at most n. */
+#define vmt_assert_misses_at_most(report, memory, n) VMT_ASSERT(misses_at_most, report, memory, n)
+
+/* The smallest LRU memory that misses, beyond first touches, at most so many percent of the touches: at most n pages. */
+#define vmt_assert_memory_for_at_most(report, percent, n) VMT_ASSERT(memory_for_at_most, report, percent, n)
+
+/* All touches in order, by allocation and offset, in one number: `expected`. */
+#define vmt_assert_fingerprint(report, expected) VMT_ASSERT(fingerprint, report, expected)
+
+/* The baseline of this name (vmt_check_baseline() in vmt.h): fails if it is broken, or there is none, or it could not be
+ * measured. What is better than it, what it does not name, and what was recorded is a note. */
+#define vmt_assert_baseline(report, name) VMT_ASSERT(baseline, report, name)
+
+/* Calls fn(arg) so many times, each in a region of its own: at most n pages each. config NULL: as for vmt_begin(). */
+#define vmt_assert_each(fn, arg, calls, n, config)                                                                     \
+    VMT_JUDGE_CALL_(VMT_FAIL_, NULL, "each(" #fn ", " #arg ", " #calls ", " #n ", " #config ")",                        \
+                    vmt_check_each((fn), (arg), (calls), (n), (config), &vmt_verdict_))
+
 /* The limits that the budget file of VMT_BUDGETS sets for this test: vmt_check_budgets(). Call it in the test's own
  * function, for some frameworks have no other name for the test. */
 #define vmt_assert_budgets(report)                                                                                     \

@@ -461,6 +461,8 @@ VMT_API bool vmt_check_baseline_in(const vmt_report *report, const char *folder,
  *     working_set(64) <= 30        # tau in parentheses
  *     pages_written <= 3
  *     label(index) <= 12
+ *     phase(look up) <= 20
+ *     misses(300) <= 90            # of an LRU memory of so many pages
  *
  * A section is for the test of that name, as its framework names it, or as CTest does (VMT_CTEST_NAME, which vmt_add_test()
  * of CMake sets); [*] is for all. All limits of all sections for a test must hold; a section without limits sets none. Each
