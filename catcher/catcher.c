@@ -276,7 +276,6 @@ int vmti_catcher_start(struct vmti_region *r)
      * (the stack protector's canary, say) is the program's. */
     void **pointer = (void **)(tls + TLS_BYTES / 2);
     *pointer = pointer; /* it begins with its own address, by the ABI */
-    r->allocator_depth_offset = (uintptr_t)&vmti_allocator_depth - (uintptr_t)__builtin_thread_pointer();
     r->in_allocator = vmti_thread_in_allocator;
     unsigned cpu = 0;
     vmti_sys(SYS_getcpu, &cpu, 0, 0, 0, 0, 0);

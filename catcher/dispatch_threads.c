@@ -128,7 +128,7 @@ struct vmti_thread *vmti_engine_adopt(struct vmti_frame *frame, struct vmti_own_
     own->parent = NULL;
     t->own = own;
     t->tls = (uintptr_t)__builtin_thread_pointer();
-    vmti_exempt(r, t->tls - VMTI_PAGE_SIZE, t->tls + VMTI_PAGE_SIZE);
+    vmti_exempt_tls(r, t->tls);
     if (parent) {
         t->clone_flags = parent->clone_flags;
         t->other_process = !(t->clone_flags & CLONE_THREAD);

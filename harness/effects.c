@@ -132,6 +132,20 @@ void vmti_exempt(struct vmti_region *r, uintptr_t start, uintptr_t end)
     }
 }
 
+/*
+ * The kernel writes to the rseq area and to the tid word of a pthread, and reads its robust list. The latter two lie in libc's
+ * struct pthread, which begins at the thread pointer: 2304 bytes in glibc 2.31, 2368 in 2.36, to the end of a page. Not a byte more
+ * is exempt: what lies before and behind may be the program's, in the same mapping.
+ */
+void vmti_exempt_tls(struct vmti_region *r, uintptr_t tls)
+{
+    enum { STRUCT_PTHREAD = 2304, RSEQ_BYTES = 32 };
+    vmti_exempt(r, tls, tls + STRUCT_PTHREAD);
+    if (r->rseq_offset)
+        vmti_exempt(r, tls + r->rseq_offset, tls + r->rseq_offset + RSEQ_BYTES);
+    vmti_exempt(r, tls + r->allocator_depth_offset, tls + r->allocator_depth_offset + sizeof(int));
+}
+
 void vmti_adopt_heap(struct vmti_region *r, uintptr_t start, uintptr_t end, int prot)
 {
     uint32_t value = (uint32_t)prot << VMTI_DIR_PROT_SHIFT;

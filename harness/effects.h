@@ -21,6 +21,9 @@ VMTI_HIDDEN void vmti_forget(struct vmti_region *r, uintptr_t start, uintptr_t e
 /* The pages of [start, end) are opened and not tracked from now on: the kernel reaches them without a system call. */
 VMTI_HIDDEN void vmti_exempt(struct vmti_region *r, uintptr_t start, uintptr_t end);
 
+/* The same for what the kernel and we reach through a thread pointer. */
+VMTI_HIDDEN void vmti_exempt_tls(struct vmti_region *r, uintptr_t tls);
+
 /* New memory of an allocator, mapped with protection `prot`: tracked and closed. */
 VMTI_HIDDEN void vmti_adopt_heap(struct vmti_region *r, uintptr_t start, uintptr_t end, int prot);
 

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "region.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -135,6 +136,9 @@ static struct vmti_region *new_region(const vmt_config *config, bool whole_progr
     r->mappings_limit = mappings_limit;
     r->pid = getpid();
     r->begin_tid = vmti_own_tid();
+    r->allocator_depth_offset = (uintptr_t)&vmti_allocator_depth - (uintptr_t)__builtin_thread_pointer();
+    const ptrdiff_t *rseq = dlsym(RTLD_DEFAULT, "__rseq_offset"); /* glibc 2.35 */
+    r->rseq_offset = rseq ? (uintptr_t)*rseq : 0;
     bool ok = vmti_window_make_room(r, r->window) && (!r->track_content || vmti_content_start(r));
     if (config->trace_path && *config->trace_path)
         ok = ok && (r->trace_path = r->followed ? name_followed(&r->arena, config->trace_path, r->pid)

@@ -93,10 +93,7 @@ int vmti_region_close_pages(struct vmti_region *r)
     if (!r->brk_start)
         r->brk_start = r->brk;
     for (struct vmti_thread *t = r->threads; t; t = t->hh.next) {
-        /* The kernel writes to the rseq area and to the tid word of pthreads, and reads the robust list, without a
-         * system call that we could walk. They lie around the thread pointer (glibc: struct pthread, from the thread
-         * pointer up; the rseq area below or in it). */
-        vmti_exempt(r, t->tls - VMTI_PAGE_SIZE, t->tls + VMTI_PAGE_SIZE);
+        vmti_exempt_tls(r, t->tls);
         if (t->altstack_bytes)
             vmti_exempt(r, t->altstack, t->altstack + t->altstack_bytes);
     }

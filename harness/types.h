@@ -252,6 +252,7 @@ struct vmti_region {
     char command[4096];     /* of P: arguments, each ended by NUL */
     size_t command_bytes;
     uintptr_t allocator_depth_offset; /* of the thread-local nesting counter of the malloc wrappers, from the thread pointer */
+    uintptr_t rseq_offset;            /* of libc's rseq area, from there; 0: not known */
 
     struct vmti_counts counts;
     uint64_t changes;                 /* touches and upgrades so far */

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -87,6 +88,48 @@ static void ranges_come_and_go_inside_a_region(void **state)
     vmt_report_free(report);
     vmt_untrack((void *)p, 30 * PAGE);
     munmap((void *)p, 30 * PAGE);
+}
+
+static void *wait_for_end(void *barrier)
+{
+    pthread_barrier_wait(barrier);
+    pthread_barrier_wait(barrier);
+    return NULL;
+}
+
+/* Its thread-local memory is at the end of the stack, and the kernel reaches that at any moment; but not what is beside it. */
+static void pages_beside_a_thread_are_tracked(void **state)
+{
+    (void)state;
+    enum { BELOW = 20, STACK = 24, ABOVE = 20 };
+    char *p = map_pages(BELOW + STACK + ABOVE, PROT_READ | PROT_WRITE, MAP_PRIVATE), *above = p + (BELOW + STACK) * PAGE;
+    pthread_attr_t attributes;
+    pthread_barrier_t barrier;
+    pthread_t thread;
+    pthread_barrier_init(&barrier, NULL, 2);
+    pthread_attr_init(&attributes);
+    assert_int_equal(pthread_attr_setstack(&attributes, p + BELOW * PAGE, STACK * PAGE), 0);
+    assert_int_equal(pthread_create(&thread, &attributes, wait_for_end, &barrier), 0);
+    pthread_barrier_wait(&barrier);
+    assert_int_equal(vmt_track(p, BELOW * PAGE, "below"), 0);
+    assert_int_equal(vmt_track(above, ABOVE * PAGE, "above"), 0);
+    vmt_config config = config_for(VMT_SCOPE_RANGES, 64);
+    begin(&config);
+    for (int i = 0; i < BELOW; i++)
+        p[i * PAGE]++;
+    for (int i = 0; i < ABOVE; i++)
+        above[i * PAGE]++;
+    pthread_barrier_wait(&barrier);
+    pthread_join(thread, NULL);
+    vmt_report *report = end();
+    assert_int_equal(vmt_report_label_pages(report, "below"), BELOW);
+    assert_int_equal(vmt_report_label_pages(report, "above"), ABOVE);
+    vmt_report_free(report);
+    vmt_untrack(p, BELOW * PAGE);
+    vmt_untrack(above, ABOVE * PAGE);
+    munmap(p, (BELOW + STACK + ABOVE) * PAGE);
+    pthread_attr_destroy(&attributes);
+    pthread_barrier_destroy(&barrier);
 }
 
 /* A static array is not of the heap; named, it is tracked like it. */
@@ -213,6 +256,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_cannot_be_tracked_is_refused),
         cmocka_unit_test(ranges_come_and_go_inside_a_region),
+        cmocka_unit_test(pages_beside_a_thread_are_tracked),
         cmocka_unit_test(static_arrays_can_be_named),
         cmocka_unit_test(calls_write_what_they_say),
         cmocka_unit_test(each_region_has_its_trace),
