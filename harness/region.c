@@ -6,9 +6,11 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -116,6 +118,20 @@ static void read_command(struct vmti_region *r)
         r->command[r->command_bytes - 1] = '\0'; /* also where a long command was cut */
 }
 
+/* Of the program's last segment, to the end of its page (elf(5), getauxval(3)). */
+static uintptr_t find_program_end(void)
+{
+    const ElfW(Phdr) *headers = (const ElfW(Phdr) *)getauxval(AT_PHDR);
+    uintptr_t base = 0, end = 0;
+    for (unsigned long i = 0; headers && i < getauxval(AT_PHNUM); i++) {
+        if (headers[i].p_type == PT_PHDR)
+            base = (uintptr_t)headers - headers[i].p_vaddr;
+        if (headers[i].p_type == PT_LOAD && headers[i].p_vaddr + headers[i].p_memsz > end)
+            end = headers[i].p_vaddr + headers[i].p_memsz;
+    }
+    return (base + end + VMTI_PAGE_SIZE - 1) & ~(VMTI_PAGE_SIZE - 1);
+}
+
 static struct vmti_region *new_region(const vmt_config *config, bool whole_program, uint64_t mappings_limit)
 {
     struct vmti_arena arena = {0};
@@ -139,6 +155,7 @@ static struct vmti_region *new_region(const vmt_config *config, bool whole_progr
     r->allocator_depth_offset = (uintptr_t)&vmti_allocator_depth - (uintptr_t)__builtin_thread_pointer();
     const ptrdiff_t *rseq = dlsym(RTLD_DEFAULT, "__rseq_offset"); /* glibc 2.35 */
     r->rseq_offset = rseq ? (uintptr_t)*rseq : 0;
+    r->program_end = find_program_end();
     bool ok = vmti_window_make_room(r, r->window) && (!r->track_content || vmti_content_start(r));
     if (config->trace_path && *config->trace_path)
         ok = ok && (r->trace_path = r->followed ? name_followed(&r->arena, config->trace_path, r->pid)

@@ -34,6 +34,13 @@ static void clear_notes(uint64_t first, uint64_t end, uint32_t bits)
     }
 }
 
+/* Without randomisation the brk heap begins where the program's variables end, ours among them, and the kernel makes one
+ * mapping of both. */
+static uintptr_t start_of_heap(const struct vmti_region *r, const struct vmti_map *map)
+{
+    return map->start < r->program_end && r->program_end < map->end ? r->program_end : map->start;
+}
+
 static void mark(struct scan *scan, const struct vmti_map *map, uint64_t first, uint64_t end)
 {
     struct vmti_region *r = scan->region;
@@ -42,9 +49,11 @@ static void mark(struct scan *scan, const struct vmti_map *map, uint64_t first, 
     /* The brk heap is the allocator's, whether or not all of it has been handed out. (What has not has no owner, and so not
      * VMTI_DIR_HEAP, which tells the wrappers that there is nothing to note.) */
     if (map->brk_heap && r->scope == VMT_SCOPE_HEAP) {
-        if (!vmti_dir_set(first, end - 1, VMTI_DIR_TRACKED | VMTI_DIR_KNOWN | VMTI_DIR_PROT, prot | VMTI_DIR_TRACKED | VMTI_DIR_KNOWN))
+        uint64_t heap = start_of_heap(r, map) >> VMTI_PAGE_SHIFT;
+        if (!vmti_dir_set(heap, end - 1, VMTI_DIR_TRACKED | VMTI_DIR_KNOWN | VMTI_DIR_PROT,
+                          prot | VMTI_DIR_TRACKED | VMTI_DIR_KNOWN))
             scan->no_memory = true;
-        return;
+        end = heap;
     }
     while ((length = vmti_dir_next_run(&page, end, VMTI_DIR_HEAP | VMTI_DIR_RANGE, VMTI_DIR_HEAP | VMTI_DIR_RANGE))) {
         bool tracked = (vmti_dir_get(page) & VMTI_DIR_RANGE) || r->scope == VMT_SCOPE_HEAP;
@@ -62,7 +71,7 @@ static void scan_map(void *context, const struct vmti_map *map)
     clear_notes(scan->next_page, first, UINT32_MAX);
     scan->next_page = end;
     if (map->brk_heap && !scan->region->brk_start)
-        scan->region->brk_start = map->start;
+        scan->region->brk_start = start_of_heap(scan->region, map);
     if (!map->anonymous)
         clear_notes(first, end, VMTI_DIR_HEAP);
     if (map->is_private && !map->special)

@@ -275,6 +275,7 @@ struct vmti_region {
     struct vmti_thread *thread_free;
     struct vmti_thread *pinning;      /* threads that hold pins */
     uintptr_t brk_start, brk;         /* the brk heap */
+    uintptr_t program_end;            /* end of the program's variables: a mapping may hold these and the heap behind them */
     uint64_t mappings;                /* that the process had at the region's begin */
     uint64_t mappings_limit;          /* that it may have (vm.max_map_count), less a reserve */
     /* Is the thread, stopped in a call, inside an allocator? Given by the engine. */
