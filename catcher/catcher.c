@@ -283,10 +283,10 @@ int vmti_catcher_start(struct vmti_region *r)
     vmti_handlers_take(r);
 
     /* No SIGCHLD at its end, and only __WCLONE waits for it; no page-table copy, whatever the heap's size. */
-    int pid = clone(run, stack + STACK_BYTES - 64, CLONE_VM | CLONE_SETTLS, r, NULL, pointer);
+    int pid = (int)vmti_arch_clone(CLONE_VM | CLONE_SETTLS, stack + STACK_BYTES - 64, pointer, run, r);
     if (pid < 0) {
         r->error_step = VMTI_STEP_CLONE;
-        r->error = -errno;
+        r->error = pid;
         vmti_handlers_give_back(r);
         return r->error;
     }

@@ -25,7 +25,7 @@ enum { ERESTARTSYS = 512 }; /* include/linux/errno.h */
 #define CLONE_CLEAR_SIGHAND 0x100000000ull
 #endif
 
-bool vmti_os_no_time_stamp;
+bool vmti_os_clock_by_call;
 
 /* ------------------------------------------------------------------------------------------- through the gate */
 
@@ -591,7 +591,7 @@ static void make_call(struct vmti_thread *t, struct vmti_frame *frame)
             give_result(t, frame, set_dispatch(t));
             return;
         }
-        vmti_os_no_time_stamp |= t->call.args[0] == CALL_PRCTL_TSC && t->call.args[1] == TSC_SIGSEGV;
+        vmti_os_clock_by_call |= t->call.args[0] == CALL_PRCTL_TSC && t->call.args[1] == TSC_SIGSEGV;
         break;
     default:
         break;

@@ -29,7 +29,7 @@ static void set_timer(suseconds_t microseconds)
 
 static void start_looking(struct vmti_catcher *c)
 {
-    /* The restorer is libc's, as everywhere in this memory. */
+    /* The restorer is the net's. */
     struct vmti_sigaction action = {(uint64_t)look, 0x04000000 /* SA_RESTORER */, c->r->net_action.restorer, 0};
     vmti_sys(SYS_rt_sigaction, SIGALRM, &action, 0, sizeof action.mask, 0, 0);
     set_timer(LOOK_US);

@@ -38,6 +38,11 @@ function(vmti_harness_defaults target)
     target_link_libraries(${target} PRIVATE vmti_uthash vmti_xxhash Threads::Threads)
 endfunction()
 
+# Files that run at a fault or in the helper: see harness/own_string.h.
+function(vmti_own_string_functions target)
+    target_compile_options(${target} PRIVATE -include "${PROJECT_SOURCE_DIR}/harness/own_string.h")
+endfunction()
+
 # Gives a library its public face: the include folder, and what a link with it needs.
 function(vmti_public_library target)
     vmti_target_defaults(${target})

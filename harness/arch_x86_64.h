@@ -136,4 +136,44 @@ static inline long vmti_syscall6(long nr, uint64_t a, uint64_t b, uint64_t c, ui
     return r;
 }
 
+/*
+ * clone(2) without libc, whose function may be a sanitizer's: the new task calls run(argument), which does not return, at the end
+ * of a stack (aligned to 16 bytes). Its number, or a negative errno.
+ */
+static inline long vmti_arch_clone(uint64_t flags, void *stack_end, void *tls, int (*run)(void *), void *argument)
+{
+    long r;
+    register uint64_t r10 __asm__("r10") = 0;
+    register uint64_t r8 __asm__("r8") = (uint64_t)tls;
+    register int (*r12)(void *) __asm__("r12") = run;
+    register void *r13 __asm__("r13") = argument;
+    __asm__ volatile("syscall\n\t"
+                     "test %%rax, %%rax\n\t"
+                     "jnz 1f\n\t"
+                     "xor %%ebp, %%ebp\n\t" /* the outermost frame */
+                     "mov %%r13, %%rdi\n\t"
+                     "call *%%r12\n\t"
+                     "hlt\n"
+                     "1:"
+                     : "=a"(r)
+                     : "a"(56L /* clone */), "D"(flags), "S"(stack_end), "d"(0UL), "r"(r10), "r"(r8), "r"(r12), "r"(r13)
+                     : "rcx", "r11", "memory");
+    return r;
+}
+
+/*
+ * Does Valgrind run this process? Its CPU is of its own making: it gives an answer to these instructions, which change nothing on
+ * another one (Valgrind manual, "The Client Request mechanism"; the request is RUNNING_ON_VALGRIND).
+ */
+static inline int vmti_on_valgrind(void)
+{
+    volatile uint64_t request[6] = {0x1001};
+    uint64_t answer = 0;
+    __asm__ volatile("rolq $3, %%rdi\n\trolq $13, %%rdi\n\trolq $61, %%rdi\n\trolq $51, %%rdi\n\txchgq %%rbx, %%rbx"
+                     : "+d"(answer)
+                     : "a"(&request[0])
+                     : "cc", "memory", "rdi");
+    return answer != 0;
+}
+
 #endif

@@ -14,6 +14,7 @@
 #include "budget_file.h"
 #include "config.h"
 #include "error.h"
+#include "sanitizer.h"
 
 enum { ARGUMENT_BYTES = 64 };
 
@@ -51,6 +52,7 @@ VMT_PRINTF(2, 3) static void add_text(vmt_verdict *verdict, const char *format, 
     va_start(args, format);
     vsnprintf(verdict->text + used, sizeof verdict->text - used, format, args);
     va_end(args);
+    vmti_stored(verdict, sizeof *verdict);
 }
 
 static int refuse(const struct reading *reading, const struct vmti_limit *limit, const char *why)

@@ -10,6 +10,7 @@
 
 #include "baseline.h"
 #include "report.h"
+#include "sanitizer.h"
 #include "vmt/vmt.h"
 
 #define EXTENSION ".vmtb"
@@ -54,11 +55,13 @@ static void write_command(const struct vmti_trace_reader *reader, char command[s
         *command = '\0';
 }
 
-/* Of the library that malloc comes from, beneath this one. */
+/* A sanitizer's, or that of the library that malloc comes from, beneath this one. */
 static void own_allocator(char name[static VMTI_ALLOCATOR_BYTES])
 {
     Dl_info info;
-    if (dladdr(dlsym(RTLD_NEXT, "malloc"), &info) && info.dli_fname)
+    if (vmti_sanitizer())
+        snprintf(name, VMTI_ALLOCATOR_BYTES, "%s", vmti_sanitizer());
+    else if (dladdr(dlsym(RTLD_NEXT, "malloc"), &info) && info.dli_fname)
         vmti_allocator_name(info.dli_fname, name);
     else
         snprintf(name, VMTI_ALLOCATOR_BYTES, "unknown");
@@ -103,7 +106,7 @@ static bool check(const vmt_report *report, const char *folder, const char *name
     return held;
 }
 
-bool vmt_check_baseline_in(const vmt_report *report, const char *folder, const char *name, vmt_verdict *verdict)
+static bool check_in(const vmt_report *report, const char *folder, const char *name, vmt_verdict *verdict)
 {
     const char *environment = secure_getenv("VMT_BASELINE_DIR"), *update = secure_getenv("VMT_UPDATE_BASELINES");
     if (!name || !is_name(name))
@@ -126,6 +129,13 @@ bool vmt_check_baseline_in(const vmt_report *report, const char *folder, const c
         return vmti_baseline_not_measured(verdict, name, "the folder's name has %zu bytes; a path has at most %d",
                                           strlen(folder), PATH_MAX - 1);
     return check(report, folder, name, update && strcmp(update, "1") == 0, verdict);
+}
+
+bool vmt_check_baseline_in(const vmt_report *report, const char *folder, const char *name, vmt_verdict *verdict)
+{
+    bool held = check_in(report, folder, name, verdict);
+    vmti_stored(verdict, sizeof *verdict);
+    return held;
 }
 
 /* Not by the macro: for callers that load the library. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "sanitizer.h"
 
 #define STRING_(x) #x
 #define STRING(x) STRING_(x)
@@ -136,6 +137,7 @@ int vmt_config_init(vmt_config *config)
     if (!config)
         return vmti_fail(-EINVAL, "vmt_config_init: config is NULL");
     memset(config, 0, sizeof *config);
+    vmti_stored(config, sizeof *config);
     config->size = sizeof *config;
     config->window = VMT_WINDOW_DEFAULT;
     config->evict = 1;

@@ -129,17 +129,29 @@ static void net(int signal, siginfo_t *info, void *context)
 
 /* ------------------------------------------------------------------------------------------- begin and end */
 
+/* What a handler returns to. Unwinders know a signal frame by these very instructions (libgcc, md-unwind-support.h; gdb). */
+__asm__(".pushsection .text\n"
+        ".balign 16\n"
+        "    nop\n"
+        ".globl vmti_restorer\n"
+        ".hidden vmti_restorer\n"
+        "vmti_restorer: mov $15, %rax\n" /* rt_sigreturn */
+        "    syscall\n"
+        ".popsection\n");
+extern VMTI_HIDDEN const char vmti_restorer[];
+
 void vmti_handlers_take(struct vmti_region *r)
 {
-    struct sigaction ours = {.sa_sigaction = net, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK};
     for (int signal = 1; signal <= VMTI_SIGNALS; signal++) /* fails for none but a signal that does not exist */
         vmti_sys(SYS_rt_sigaction, signal, 0, &r->actions.of[signal - 1], sizeof r->actions.of->mask, 0, 0);
     atomic_store(&watched, r);
-    /* Through libc once, which knows the restorer that the kernel wants. */
-    if (!r->dispatched) {
-        sigaction(SIGSEGV, &ours, NULL);
-        vmti_sys(SYS_rt_sigaction, SIGSEGV, 0, &r->net_action, sizeof r->net_action.mask, 0, 0);
-    }
+    /* Not through libc: a sanitizer may keep SIGSEGV to itself there. */
+    if (!r->dispatched)
+        r->net_action = (struct vmti_sigaction){
+            .handler = (uint64_t)(uintptr_t)net,
+            .flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK | 0x04000000 /* SA_RESTORER */,
+            .restorer = (uint64_t)(uintptr_t)vmti_restorer,
+        };
     for (int signal = 1; signal <= VMTI_SIGNALS; signal++) {
         struct vmti_sigaction action = r->actions.of[signal - 1];
         if (!vmti_action_needs_change(r, signal, &action))

@@ -10,6 +10,7 @@
 #include "arena.h"
 #include "config.h"
 #include "error.h"
+#include "sanitizer.h"
 #include "verdict.h"
 
 /* Calls fn in a region and stores its report. 0, or a negative errno with its sentence. */
@@ -110,6 +111,7 @@ int vmt_measure(void (*fn)(void *arg), void *arg, uint64_t repeats, const vmt_co
     if (!measurement)
         return vmti_fail(-EINVAL, "vmt_measure: measurement is NULL");
     memset(measurement, 0, sizeof *measurement);
+    vmti_stored(measurement, sizeof *measurement);
     if (!fn || !repeats)
         return vmti_fail(-EINVAL, "vmt_measure: %s", fn ? "repeats is 0: it is a number of runs from 1" : "fn is NULL");
     struct run_config run_config;

@@ -29,6 +29,10 @@ bool vmti_allocator_name(const char *path, char name[static VMTI_ALLOCATOR_BYTES
         {"libsnmalloc", "snmalloc"},
         {"librpmalloc", "rpmalloc"},
         {"libscudo", "scudo"},
+        {"libasan", "AddressSanitizer"}, /* as vmti_sanitizer() says it */
+        {"liblsan", "LeakSanitizer"},
+        {"libtsan", "ThreadSanitizer"},
+        {"libclang_rt.asan", "AddressSanitizer"},
     };
     const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)

@@ -19,8 +19,9 @@
     vmti_syscall6((nr), (uint64_t)(a), (uint64_t)(b), (uint64_t)(c), (uint64_t)(d), (uint64_t)(e), (uint64_t)(f))
 
 /* Our own calls, where the catcher would otherwise take them for the program's, carry this where the kernel does not look:
- * as the descriptor of an anonymous mapping (mmap(2)), as the fifth argument of a call with four. */
-enum { VMTI_OWN_CALL = -0x564d54 };
+ * as the descriptor of an anonymous mapping (mmap(2)), as the fifth argument of a call with four. No descriptor is as high, and
+ * Valgrind takes none that is below -1. */
+enum { VMTI_OWN_CALL = 0x7f564d54 };
 
 /* Fresh zeroed pages, or NULL. */
 static inline void *vmti_os_map(size_t bytes)
@@ -85,15 +86,16 @@ static inline bool vmti_program_write(pid_t pid, uintptr_t to, const void *from,
     return vmti_sys(SYS_process_vm_writev, pid, &local, 1, &remote, 1, 0) == (long)bytes;
 }
 
-/* The program has forbidden itself the processor's time stamp (prctl(2), PR_SET_TSC), and we run in its threads. */
-extern VMTI_HIDDEN bool vmti_os_no_time_stamp;
+/* libc's clock_gettime cannot be called: the program has forbidden itself the processor's time stamp (prctl(2), PR_SET_TSC) and we
+ * run in its threads, or the function is a sanitizer's. */
+extern VMTI_HIDDEN bool vmti_os_clock_by_call;
 
 /* Nanoseconds of a clock. clock_gettime is answered by the vDSO without a system call; it touches errno only on failure,
  * and with a valid clock and pointer it does not fail. */
 static inline uint64_t vmti_os_now(clockid_t clock)
 {
     struct timespec t;
-    if (vmti_unlikely(vmti_os_no_time_stamp))
+    if (vmti_unlikely(vmti_os_clock_by_call))
         vmti_sys(SYS_clock_gettime, clock, &t, 0, 0, 0, 0);
     else
         clock_gettime(clock, &t);

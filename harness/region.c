@@ -26,6 +26,7 @@
 #include "os.h"
 #include "pagedir.h"
 #include "report.h"
+#include "sanitizer.h"
 #include "stacks.h"
 #include "window.h"
 #include "wrap.h"
@@ -186,13 +187,6 @@ static struct vmti_region *end_current(struct vmti_region *r)
     return r;
 }
 
-/* Valgrind runs the program on a CPU of its own making, where a clone(CLONE_VM) is not what the kernel makes of it. */
-static bool under_valgrind(void)
-{
-    const char *preload = secure_getenv("LD_PRELOAD");
-    return preload && strstr(preload, "/vgpreload_");
-}
-
 /* Starts the engine; auto: the one that this process can have. 0, or a negative errno with its sentence. */
 static int start(struct vmti_region *r, vmt_engine engine)
 {
@@ -215,15 +209,31 @@ static int start(struct vmti_region *r, vmt_engine engine)
     return vmti_dispatch_start(r) < 0 ? vmti_fail_region(r) : 0;
 }
 
+/* At the program's end, where its tracer would be in the way. */
+static void end_left_region(void)
+{
+    lock();
+    struct vmti_region *r = vmti_region_current();
+    if (r)
+        free_region(end_current(r));
+    unlock();
+}
+
 static int begin_locked(const vmt_config *config, bool whole_program)
 {
-    if (under_valgrind())
+    if (vmti_on_valgrind())
         return vmti_fail(-ENOTSUP, "vmt_begin: this process runs under Valgrind, where pages cannot be traced; run it "
                                    "without, or skip the test");
-    if (!vmti_wrap_in_use())
+    if (vmti_sanitizer_check())
+        return -ENOTSUP;
+    if (!vmti_wrap_sees_blocks())
         return vmti_fail(-EINVAL, "malloc does not reach libvmt: another definition comes first in symbol order; link "
                                   "(or preload) libvmt before other allocators");
     vmti_wrap_start();
+    if (config->live_bytes && vmti_sanitizer())
+        return vmti_fail(-ENOTSUP, "vmt_config.live_bytes is true, but this program has the malloc of %s, whose blocks cannot be "
+                                   "counted; build it without, or skip the test",
+                         vmti_sanitizer());
     if (config->live_bytes && !vmti_live_on)
         return vmti_fail(-EINVAL, "vmt_config.live_bytes is true, but this process was not started with VMT_LIVE=1: each block must "
                                   "be counted from its start; set it in the environment of the program");
@@ -242,6 +252,8 @@ static int begin_locked(const vmt_config *config, bool whole_program)
         dropped = open->dropped_regions + 1;
         free_region(end_current(open));
     }
+    if (vmti_sanitizer())
+        vmti_os_clock_by_call = true;
     struct vmti_region *r = new_region(config, whole_program, vmti_mappings_limit());
     if (!r)
         return vmti_fail(-ENOMEM, "vmt_begin: no memory for a window of %llu pages", (unsigned long long)config->window);
@@ -252,6 +264,7 @@ static int begin_locked(const vmt_config *config, bool whole_program)
         return error;
     }
     atomic_store(&current, r);
+    vmti_sanitizer_before_leaks(end_left_region);
     return 0;
 }
 
@@ -326,8 +339,10 @@ static void warn_of_refused_calls(const struct vmti_region *r)
 
 int vmt_end(vmt_report **report)
 {
-    if (report)
+    if (report) {
         *report = NULL;
+        vmti_stored(report, sizeof *report);
+    }
     lock();
     struct vmti_region *r = vmti_region_current();
     if (!r || r->whole_program) {

@@ -10,6 +10,7 @@
 #include "owners.h"
 #include "pagemap.h"
 #include "report.h"
+#include "sanitizer.h"
 #include "trace_read.h"
 
 /* Pages are found by counting on from every so many, in order of first touch. */
@@ -151,6 +152,7 @@ int vmt_report_page(const vmt_report *report, uint64_t i, vmt_page_info *info)
     const struct vmti_page *page = page_at(report, i);
     const struct vmti_owner *owner = vmti_owner(page->owner);
     memset(info, 0, sizeof *info);
+    vmti_stored(info, sizeof *info);
     info->address = page->page << VMTI_PAGE_SHIFT;
     info->touches = page->touches;
     info->written = page->state & VMTI_PAGE_WRITTEN;
@@ -170,6 +172,7 @@ int vmt_report_live_bytes(const vmt_report *report, uint64_t *bytes)
     if (!report || !bytes)
         return vmti_fail(-EINVAL, "vmt_report_live_bytes: %s is NULL", report ? "bytes" : "report");
     *bytes = 0;
+    vmti_stored(bytes, sizeof *bytes);
     if (!report->region->live_bytes)
         return vmti_fail(-ENODATA, "vmt_report_live_bytes: they were not counted: set vmt_config.live_bytes, in a process that is "
                                    "started with VMT_LIVE=1");
@@ -219,10 +222,14 @@ static int working_sets(const vmt_report *report, const char *function, uint64_t
     if (error)
         return vmti_report_fail(report, function, error, &reader);
     vmti_trace_read_close(&reader);
-    if (peak)
+    if (peak) {
         *peak = most;
-    if (average)
+        vmti_stored(peak, sizeof *peak);
+    }
+    if (average) {
         *average = mean;
+        vmti_stored(average, sizeof *average);
+    }
     return 0;
 }
 

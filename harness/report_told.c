@@ -13,6 +13,7 @@
 #include "error.h"
 #include "maps.h"
 #include "report.h"
+#include "sanitizer.h"
 #include "verdict.h"
 
 void vmti_told_free(struct vmti_told *told)
@@ -147,8 +148,11 @@ static const struct vmti_locality *inside(const vmt_locality *locality)
     return locality ? (const struct vmti_locality *)(const void *)locality : &none;
 }
 
+/* Of a result that is a pointer or a number of 64 bits, which is told to MemorySanitizer too. */
 static int check_arguments(const vmt_report *report, const void *result, const char *function)
 {
+    if (result)
+        vmti_stored(result, sizeof(uint64_t));
     return report && result ? 0 : vmti_fail(-EINVAL, "%s: %s is NULL", function, report ? "the result" : "report");
 }
 
@@ -302,6 +306,7 @@ int vmt_locality_working_set(const vmt_locality *locality, uint64_t *tau, double
     vmti_locality_working_sets(inside(locality), averages);
     *tau = vmti_locality_tau(i);
     *average = averages[i];
+    vmti_stored(average, sizeof *average);
     return 0;
 }
 
@@ -417,6 +422,7 @@ int vmt_report_misses_bound(const vmt_report *report, uint64_t memory, uint64_t 
     int error = check_arguments(report, low && high ? low : NULL, __func__);
     if (error)
         return error;
+    vmti_stored(high, sizeof *high);
     const struct vmti_region *r = report->region;
     const char *why = not_strict(r);
     if (why)
@@ -466,6 +472,7 @@ int vmt_report_touches_by_time(const vmt_report *report, uint64_t *counts, size_
     if (error)
         return error;
     memset(counts, 0, bins * sizeof *counts);
+    vmti_stored(counts, bins * sizeof *counts);
     error = vmti_report_reader(report, &reader);
     while (!error && vmti_trace_read_next(&reader, &event))
         ; /* to the trailer, which tells the length */
@@ -481,8 +488,10 @@ int vmt_report_touches_by_time(const vmt_report *report, uint64_t *counts, size_
             counts[bin < bins ? bin : bins - 1]++;
         }
     vmti_trace_read_close(&reader);
-    if (duration_ns)
+    if (duration_ns) {
         *duration_ns = length;
+        vmti_stored(duration_ns, sizeof *duration_ns);
+    }
     return 0;
 }
 
@@ -517,5 +526,6 @@ const char *vmt_report_site_text(const vmt_report *report, const void *site, cha
     else
         snprintf(text, bytes, "%p", site);
     pthread_mutex_unlock(&told->lock);
+    vmti_stored(text, strlen(text) + 1);
     return text;
 }

@@ -15,6 +15,7 @@
 
 #include "config.h"
 #include "keep.h"
+#include "sanitizer.h"
 
 enum {
     COLUMNS = VMTI_VERDICT_COLUMNS,
@@ -95,6 +96,7 @@ static void add(vmt_verdict *v, const char *indent, const char *text, size_t byt
 {
     size_t used = strlen(v->text);
     snprintf(v->text + used, sizeof v->text - used, "%s%s%.*s", used ? "\n" : "", indent, (int)bytes, text);
+    vmti_stored(v, sizeof *v);
 }
 
 void vmti_verdict_line(vmt_verdict *v, const char *format, ...)

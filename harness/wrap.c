@@ -23,6 +23,7 @@
 #include "live.h"
 #include "owners.h"
 #include "pagedir.h"
+#include "sanitizer.h"
 #include "stacks.h"
 #include "tell.h"
 
@@ -30,7 +31,8 @@ _Atomic uint32_t vmti_note_mask = VMTI_DIR_HEAP;
 bool vmti_in_region;
 __thread int vmti_allocator_depth;
 
-#define PUBLIC __attribute__((visibility("default")))
+/* Weak: in the static library they give way to those of a sanitizer that is linked statically as well. */
+#define PUBLIC __attribute__((visibility("default"), weak))
 /* The most frequent ones: in as few lines of the instruction cache as can be. */
 #define HOT PUBLIC __attribute__((aligned(64)))
 #define RARE static __attribute__((noinline, cold))
@@ -99,11 +101,21 @@ static bool is_asked_for(const char *name, const char *in_order)
     return value && strcmp(value, "1") == 0;
 }
 
+#define NEXT(field, symbol) *(void **)&next.field = dlsym(RTLD_NEXT, symbol)
+
+static void resolve_extras(void)
+{
+    NEXT(malloc_usable_size, "malloc_usable_size");
+    if (is_asked_for("VMT_LIVE", ";live=1;") && !vmti_sanitizer())
+        vmti_live_start(&next);
+    if (is_asked_for("VMT_STACKS", ";stacks=1;"))
+        vmti_stacks_start(); /* where it cannot be, vmt_begin says so */
+}
+
 static void resolve(void)
 {
     if (atomic_exchange(&resolving, true))
         return; /* this thread, inside dlsym; or another, before there is a second thread: not possible */
-#define NEXT(field, symbol) *(void **)&next.field = dlsym(RTLD_NEXT, symbol)
     NEXT(malloc, "malloc");
     NEXT(free, "free");
     NEXT(calloc, "calloc");
@@ -116,11 +128,8 @@ static void resolve(void)
     NEXT(memalign, "memalign");
     NEXT(valloc, "valloc");
     NEXT(pvalloc, "pvalloc");
-    NEXT(malloc_usable_size, "malloc_usable_size");
-    if (is_asked_for("VMT_LIVE", ";live=1;"))
-        vmti_live_start(&next);
-    if (is_asked_for("VMT_STACKS", ";stacks=1;"))
-        vmti_stacks_start(); /* where it cannot be, vmt_begin says so */
+    if (!vmti_sanitizer()) /* ThreadSanitizer's functions cannot be called before it has started: see watch_sanitizer() */
+        resolve_extras();
     atomic_store(&resolved, true);
 }
 
@@ -183,16 +192,28 @@ static void *next_operator(const char *symbol, void *own, void **next_one, const
     return p;
 }
 
+/* Another name of our malloc, which nobody else's can take the place of. */
+extern VMTI_HIDDEN const char vmti_own_malloc[];
+__asm__(".globl vmti_own_malloc\n.hidden vmti_own_malloc\n.set vmti_own_malloc, malloc");
+
+static bool is_own_malloc(void)
+{
+    const void *volatile named = (const void *)malloc;
+    return named == vmti_own_malloc;
+}
+
 bool vmti_wrap_in_use(void)
 {
     /* The name malloc may be bound to another library's here, too: what counts is which object the first one lies in. */
     Dl_info first, own;
     if (!dladdr(dlsym(RTLD_DEFAULT, "malloc"), &first) || !dladdr((void *)vmti_wrap_in_use, &own))
         return false;
+    bool in_program = getauxval(AT_PHDR) - (uintptr_t)first.dli_fbase < VMTI_PAGE_SIZE;
+    if (first.dli_fbase == own.dli_fbase)
+        return !in_program || is_own_malloc();
     /* A program that is not position-independent and takes the address of malloc has an entry of its own for it, which
      * leads to the first definition after the program. */
-    bool in_program = getauxval(AT_PHDR) - (uintptr_t)first.dli_fbase < VMTI_PAGE_SIZE;
-    return first.dli_fbase == own.dli_fbase || in_program;
+    return in_program && !vmti_sanitizer();
 }
 
 /* ------------------------------------------------------------------------------------------- notes */
@@ -343,15 +364,19 @@ static inline bool begins_page(const void *p)
     return ((uintptr_t)p & (VMTI_PAGE_SIZE - 1)) <= HEADER_BYTES;
 }
 
+RARE void forget_bytes(uintptr_t p, size_t bytes)
+{
+    /* Not the last page, if it is not all of this block: others may lie in it. */
+    if (bytes >= LARGE_BYTES)
+        vmti_dir_set(p >> VMTI_PAGE_SHIFT, ((p + bytes) >> VMTI_PAGE_SHIFT) - 1, VMTI_DIR_HEAP | VMTI_DIR_OWNER, 0);
+}
+
 RARE void forget_large(const void *block)
 {
     uintptr_t p = (uintptr_t)block;
     if (!p || is_early(block) || vmti_in_region)
         return;
-    size_t bytes = next.malloc_usable_size ? next.malloc_usable_size((void *)p) : 0;
-    /* Not the last page, if it is not all of this block: others may lie in it. */
-    if (bytes >= LARGE_BYTES)
-        vmti_dir_set(p >> VMTI_PAGE_SHIFT, ((p + bytes) >> VMTI_PAGE_SHIFT) - 1, VMTI_DIR_HEAP | VMTI_DIR_OWNER, 0);
+    forget_bytes(p, next.malloc_usable_size ? next.malloc_usable_size((void *)p) : 0);
 }
 
 static inline void forget(const void *p)
@@ -572,3 +597,36 @@ OPERATOR(_ZnwmSt11align_val_tRKSt9nothrow_t, new_aligned_nothrow, (size_t bytes,
          (bytes, alignment, tag))
 OPERATOR(_ZnamSt11align_val_tRKSt9nothrow_t, new_array_aligned_nothrow,
          (size_t bytes, size_t alignment, vmti_nothrow_tag tag), (bytes, alignment, tag))
+
+/* ------------------------------------------------------------------------------------------- sanitizers */
+
+static bool told_of_blocks;
+
+/* A sanitizer's malloc is the first one, and this is called at the end of it. */
+static void given(const volatile void *block, size_t bytes)
+{
+    if (vmti_unlikely(!is_known((const void *)block, bytes)))
+        note_slowly((void *)block, bytes, vmti_sanitizer_site(block));
+}
+
+static void taken(const volatile void *block)
+{
+    if (vmti_unlikely(begins_page((const void *)block)) && block && !vmti_in_region)
+        forget_bytes((uintptr_t)block, __sanitizer_get_allocated_size(block));
+}
+
+/* Before the start of a whole program (preload.c). */
+__attribute__((constructor(101))) static void watch_sanitizer(void)
+{
+    if (!vmti_sanitizer())
+        return;
+    if (!vmti_wrap_in_use())
+        told_of_blocks = vmti_sanitizer_hook(given, taken);
+    if (ready())
+        resolve_extras();
+}
+
+bool vmti_wrap_sees_blocks(void)
+{
+    return told_of_blocks || vmti_wrap_in_use();
+}

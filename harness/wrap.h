@@ -51,4 +51,7 @@ extern VMTI_HIDDEN __thread int vmti_allocator_depth;
 /* Does the program's malloc reach these wrappers? False if another allocator comes before libvmt in symbol order. */
 VMTI_HIDDEN bool vmti_wrap_in_use(void);
 
+/* ... or is the one that comes before a sanitizer's, which tells of its blocks? */
+VMTI_HIDDEN bool vmti_wrap_sees_blocks(void);
+
 #endif

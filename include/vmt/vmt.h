@@ -108,8 +108,8 @@ VMT_API int vmt_config_init(vmt_config *config);
  * A region that the same thread left open (by a longjmp out of a failed assertion, say) is ended first and its
  * result dropped; vmt_report_dropped_regions() of the next report counts it.
  * Returns 0, or: -EINVAL a value is out of its range; -EBUSY another thread has a region open, or this whole program
- * runs under `vmtrace run`; -EPERM the system does not allow tracing; -ENOSYS the kernel is too old, or libc for `stacks`; -ENOTSUP
- * this is Valgrind; -ENOMEM;
+ * runs under `vmtrace run`; -EPERM the system does not allow tracing; -ENOSYS the kernel is too old, or libc for `stacks`;
+ * -ENOTSUP this is Valgrind or HWAddressSanitizer, where a test may skip itself, or live_bytes under any sanitizer; -ENOMEM;
  * -EEXIST/-EACCES/... the trace file cannot be written. After a failure nothing is traced and nothing has changed.
  * Not async-signal-safe. Thread-safe.
  */
