@@ -20,8 +20,6 @@ function(vmti_target_defaults target)
         target_link_options(${target} PRIVATE -fsanitize=${VMT_SANITIZE})
     endif()
     if(VMT_COVERAGE)
-        # Atomic, for threads of the program and the catcher count at once.
-        target_compile_options(${target} PRIVATE --coverage -fprofile-update=atomic)
         target_link_options(${target} PRIVATE --coverage)
     endif()
 endfunction()
@@ -33,6 +31,10 @@ function(vmti_harness_defaults target)
     set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
     target_compile_options(${target} PRIVATE
         -fPIC -fno-plt -fno-stack-protector -ftls-model=initial-exec -fno-omit-frame-pointer)
+    if(VMT_COVERAGE)
+        # Atomic: the catcher, another process, counts in the same memory.
+        target_compile_options(${target} PRIVATE --coverage -fprofile-update=atomic)
+    endif()
     target_include_directories(${target} PRIVATE
         "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/harness" "${PROJECT_SOURCE_DIR}/catcher")
     target_link_libraries(${target} PRIVATE vmti_uthash vmti_xxhash Threads::Threads)

@@ -4,6 +4,7 @@
 # tools.sh TOOL [COMPILER]: builds tool_region.c as a user would, with libvmt shared and static, and runs it under the tool with both
 # engines: the counts of a region are right, and the tool still finds what it is for. The tools: none, address, thread, memory,
 # undefined and leak (sanitizers), coverage, valgrind, gdb, strace. What is not installed is skipped.
+# shellcheck disable=SC2317,SC2016 # functions are called through each; $1 is gdb's
 # VMT_LIBRARY: libvmt.so; VMT_STATIC: libvmt.a; SOURCE: the project.
 tool=${1:?"usage: ${0##*/} TOOL [COMPILER]"}
 compiler=${2:-cc}
@@ -30,9 +31,11 @@ need() {
 # build OPTIONS...: ./shared and ./static.
 build() {
     local options=(-g -O1 -std=gnu11 -Wno-unused "$@" "-I$source/include" "$source/tests/tools/tool_region.c")
-    "$compiler" "${options[@]}" -o shared "$library" "-Wl,-rpath,$(dirname "$library")" -Wl,-z,now -pthread &&
-        "$compiler" "${options[@]}" -o static "$archive" -Wl,-z,now -pthread -ldl ||
-        { echo "FAIL: the program cannot be built"; exit 1; }
+    if ! "$compiler" "${options[@]}" -o shared "$library" "-Wl,-rpath,$(dirname "$library")" -Wl,-z,now -pthread ||
+        ! "$compiler" "${options[@]}" -o static "$archive" -Wl,-z,now -pthread -ldl; then
+        echo "FAIL: the program cannot be built"
+        exit 1
+    fi
 }
 
 # run STATUS COMMAND...: into the file out.
@@ -162,7 +165,7 @@ valgrind)
     refused() {
         local of
         for of in memcheck none; do
-            run 77 valgrind -q --tool=$of --error-exitcode=9 "$program" region
+            run 77 valgrind -q --tool="$of" --error-exitcode=9 "$program" region
             says '^SKIP: .*under Valgrind'
         done
     }
