@@ -254,6 +254,8 @@ static int begin_locked(const vmt_config *config, bool whole_program)
     }
     if (vmti_sanitizer())
         vmti_os_clock_by_call = true;
+    if (!whole_program)
+        vmti_sanitizer_before_leaks(end_left_region);
     struct vmti_region *r = new_region(config, whole_program, vmti_mappings_limit());
     if (!r)
         return vmti_fail(-ENOMEM, "vmt_begin: no memory for a window of %llu pages", (unsigned long long)config->window);
@@ -264,7 +266,6 @@ static int begin_locked(const vmt_config *config, bool whole_program)
         return error;
     }
     atomic_store(&current, r);
-    vmti_sanitizer_before_leaks(end_left_region);
     return 0;
 }
 
