@@ -5,10 +5,10 @@
 # engines: the counts of a region are right, and the tool still finds what it is for. The tools: none, address, thread, memory,
 # undefined and leak (sanitizers), coverage, valgrind, gdb, strace. What is not installed is skipped.
 # shellcheck disable=SC2317,SC2016 # functions are called through each; $1 is gdb's
-# VMT_LIBRARY: libvmt.so; VMT_STATIC: libvmt.a; SOURCE: the project.
+# VMT_LIBRARY: libvmt.so; VMT_STATIC: libvmt.a; SOURCE: the project; LINK: what a link with libvmt.a needs.
 tool=${1:?"usage: ${0##*/} TOOL [COMPILER]"}
 compiler=${2:-cc}
-library=${VMT_LIBRARY:?} archive=${VMT_STATIC:?} source=${SOURCE:?}
+library=${VMT_LIBRARY:?} archive=${VMT_STATIC:?} source=${SOURCE:?} link=${LINK-}
 work=$(mktemp -d "${TMPDIR:-/tmp}/vmt-tools.XXXXXX") || exit 2
 trap 'rm -rf "$work"' EXIT
 trap 'exit 143' TERM HUP INT
@@ -32,7 +32,7 @@ need() {
 build() {
     local options=(-g -O1 -std=gnu11 -Wno-unused "$@" "-I$source/include" "$source/tests/tools/tool_region.c")
     if ! "$compiler" "${options[@]}" -o shared "$library" "-Wl,-rpath,$(dirname "$library")" -Wl,-z,now -pthread ||
-        ! "$compiler" "${options[@]}" -o static "$archive" -Wl,-z,now -pthread -ldl; then
+        ! "$compiler" "${options[@]}" -o static "$archive" ${link:+"$link"} -Wl,-z,now -pthread -ldl; then
         echo "FAIL: the program cannot be built"
         exit 1
     fi

@@ -30,6 +30,7 @@
 #include <cmocka.h>
 
 #include <linux/aio_abi.h>
+#include <linux/bpf.h>
 #include <linux/filter.h>
 #include <linux/futex.h>
 #include <linux/prctl.h>
@@ -1249,6 +1250,137 @@ static void bpf_asks_the_map_how_long_its_keys_and_values_are(void **state)
     assert_false(is_walked(at_page(1), PAGE));
 }
 
+/* The call with these attributes, of `bytes` bytes, in the arena's first page. */
+static bool walk_bpf(int command, const union bpf_attr *attr, uint64_t bytes)
+{
+    mprotect(arena, PAGE, PROT_READ | PROT_WRITE);
+    memcpy(arena, attr, bytes);
+    return walk(SYS_bpf, (uint64_t)command, WORD(arena), bytes, 0, 0, 0);
+}
+
+static void bpf_reads_a_program_with_all_that_describes_it(void **state)
+{
+    (void)state;
+    union bpf_attr attr = {.prog_type = BPF_PROG_TYPE_SOCKET_FILTER};
+    attr.insn_cnt = 300;
+    attr.insns = WORD(at_page(2));
+    attr.license = WORD(strcpy((char *)at_page(4), "MIT"));
+    attr.log_level = 1;
+    attr.log_size = 5000;
+    attr.log_buf = WORD(at_page(6));
+    attr.func_info = WORD(at_page(8));
+    attr.func_info_rec_size = 8;
+    attr.func_info_cnt = 3;
+    attr.line_info = WORD(at_page(9));
+    attr.line_info_rec_size = 16;
+    attr.line_info_cnt = 5;
+    attr.fd_array = WORD(at_page(10));
+    assert_true(walk_bpf(BPF_PROG_LOAD, &attr, 136));
+    EXPECT_IN(arena, 136);
+    EXPECT_IN(at_page(2), 300 * sizeof(struct bpf_insn));
+    EXPECT(is_walked(at_page(4), 4));
+    EXPECT(find(at_page(6), 5000, true));
+    EXPECT_IN(at_page(8), 24);
+    EXPECT_IN(at_page(9), 80);
+    EXPECT(is_walked(at_page(10), 4));
+    attr.log_level = 0;
+    attr.insn_cnt = 1000001; /* the kernel refuses it */
+    assert_true(walk_bpf(BPF_PROG_LOAD, &attr, 136));
+    assert_false(is_walked(at_page(2), PAGE));
+    assert_false(is_walked(at_page(6), PAGE));
+    assert_false(walk(SYS_bpf, BPF_PROG_LOAD, WORD(arena), PAGE + 1, 0, 0, 0));
+}
+
+static void bpf_commands_reach_what_their_attributes_point_to(void **state)
+{
+    (void)state;
+    union bpf_attr attr;
+    memset(&attr, 0, sizeof attr);
+    attr.pathname = WORD(strcpy((char *)at_page(2), "/sys/fs/bpf/x"));
+    assert_true(walk_bpf(BPF_OBJ_PIN, &attr, 16));
+    EXPECT(is_walked(at_page(2), 14));
+
+    memset(&attr, 0, sizeof attr);
+    attr.btf = WORD(at_page(2));
+    attr.btf_size = 700;
+    attr.btf_log_buf = WORD(at_page(4));
+    attr.btf_log_size = 90;
+    attr.btf_log_level = 1;
+    assert_true(walk_bpf(BPF_BTF_LOAD, &attr, 28));
+    EXPECT_IN(at_page(2), 700);
+    assert_int_equal(done(at_page(4), 90, true, -ENOSPC), 90);
+
+    memset(&attr, 0, sizeof attr);
+    attr.test.data_size_in = 60;
+    attr.test.data_in = WORD(at_page(2));
+    attr.test.data_size_out = 70;
+    attr.test.data_out = WORD(at_page(3));
+    attr.test.ctx_size_in = 80;
+    attr.test.ctx_in = WORD(at_page(4));
+    attr.test.ctx_size_out = 90;
+    attr.test.ctx_out = WORD(at_page(5));
+    assert_true(walk_bpf(BPF_PROG_TEST_RUN, &attr, sizeof attr.test));
+    EXPECT_IN(at_page(2), 60);
+    EXPECT_IN(at_page(4), 80);
+    assert_int_equal(done(at_page(3), 70, true, 0), 70);
+    assert_int_equal(done(at_page(5), 90, true, 0), 90);
+
+    memset(&attr, 0, sizeof attr);
+    attr.query.prog_cnt = 9;
+    attr.query.prog_ids = WORD(at_page(2));
+    attr.query.prog_attach_flags = WORD(at_page(3));
+    assert_true(walk_bpf(BPF_PROG_QUERY, &attr, sizeof attr.query));
+    assert_int_equal(done(at_page(2), 36, true, 0), 36);
+    EXPECT(find(at_page(3), 36, true));
+
+    memset(&attr, 0, sizeof attr);
+    attr.info.info_len = 200;
+    attr.info.info = WORD(at_page(2));
+    assert_true(walk_bpf(BPF_OBJ_GET_INFO_BY_FD, &attr, sizeof attr.info));
+    assert_int_equal(done(at_page(2), 200, true, 0), 200);
+
+    memset(&attr, 0, sizeof attr);
+    attr.task_fd_query.buf_len = 30;
+    attr.task_fd_query.buf = WORD(at_page(2));
+    assert_true(walk_bpf(BPF_TASK_FD_QUERY, &attr, sizeof attr.task_fd_query));
+    assert_int_equal(done(at_page(2), 30, true, 0), 30);
+
+    memset(&attr, 0, sizeof attr);
+    attr.raw_tracepoint.name = WORD(strcpy((char *)arena + 2048, "sched_switch"));
+    assert_true(walk_bpf(BPF_RAW_TRACEPOINT_OPEN, &attr, sizeof attr.raw_tracepoint));
+    assert_true(walk_bpf(BPF_MAP_GET_NEXT_ID, &attr, 16));
+    EXPECT(find(arena, 16, true));
+}
+
+static void bpf_links_have_names_addresses_and_cookies(void **state)
+{
+    (void)state;
+    union bpf_attr attr;
+    memset(&attr, 0, sizeof attr);
+    attr.link_create.attach_type = BPF_TRACE_ITER;
+    attr.link_create.iter_info = WORD(at_page(2));
+    attr.link_create.iter_info_len = 16;
+    assert_true(walk_bpf(BPF_LINK_CREATE, &attr, sizeof attr.link_create));
+    EXPECT_IN(at_page(2), 16);
+
+    memset(&attr, 0, sizeof attr);
+    mprotect(arena, ARENA_PAGES * PAGE, PROT_READ | PROT_WRITE);
+    uint64_t *names = (uint64_t *)at_page(2);
+    names[0] = WORD(strcpy((char *)at_page(3), "first"));
+    names[1] = WORD(strcpy((char *)at_page(5), "second"));
+    attr.link_create.attach_type = BPF_TRACE_KPROBE_MULTI;
+    attr.link_create.kprobe_multi.cnt = 2;
+    attr.link_create.kprobe_multi.syms = WORD(names);
+    attr.link_create.kprobe_multi.cookies = WORD(at_page(6));
+    assert_true(walk_bpf(BPF_LINK_CREATE, &attr, sizeof attr.link_create));
+    EXPECT(is_walked(at_page(3), 6));
+    EXPECT(is_walked(at_page(5), 7));
+    EXPECT_IN(at_page(6), 16);
+    attr.link_create.kprobe_multi.cnt = (1 << 20) + 1; /* the kernel refuses it */
+    assert_true(walk_bpf(BPF_LINK_CREATE, &attr, sizeof attr.link_create));
+    assert_false(is_walked(at_page(6), PAGE));
+}
+
 static void io_uring_opens_the_buffers_that_it_registers(void **state)
 {
     (void)state;
@@ -1504,6 +1636,9 @@ int main(void)
         TEST(keyctl_goes_by_its_operation),
         TEST(quotactl_finds_its_command_in_either_order),
         TEST(bpf_asks_the_map_how_long_its_keys_and_values_are),
+        TEST(bpf_reads_a_program_with_all_that_describes_it),
+        TEST(bpf_commands_reach_what_their_attributes_point_to),
+        TEST(bpf_links_have_names_addresses_and_cookies),
         TEST(io_uring_opens_the_buffers_that_it_registers),
         TEST(ptrace_register_sets_have_their_length_beside_them),
         TEST(no_argument_can_mislead_the_walker),
