@@ -86,8 +86,8 @@ static inline bool vmti_program_write(pid_t pid, uintptr_t to, const void *from,
     return vmti_sys(SYS_process_vm_writev, pid, &local, 1, &remote, 1, 0) == (long)bytes;
 }
 
-/* libc's clock_gettime cannot be called: the program has forbidden itself the processor's time stamp (prctl(2), PR_SET_TSC) and we
- * run in its threads, or the function is a sanitizer's. */
+/* libc's clock_gettime cannot be called: the program has forbidden itself the processor's time stamp (prctl(2),
+ * PR_SET_TSC) and we run in its threads, or the function is a sanitizer's. */
 extern VMTI_HIDDEN bool vmti_os_clock_by_call;
 
 /* Nanoseconds of a clock. clock_gettime is answered by the vDSO without a system call; it touches errno only on failure,

@@ -15,8 +15,8 @@ extern void __lsan_init(void) WEAK;
 extern void __msan_init(void) WEAK;
 extern void __tsan_init(void) WEAK;
 extern void __lsan_do_leak_check(void) WEAK;
-extern int __sanitizer_install_malloc_and_free_hooks(void (*)(const volatile void *, size_t), void (*)(const volatile void *))
-    WEAK;
+extern int __sanitizer_install_malloc_and_free_hooks(void (*)(const volatile void *, size_t),
+                                                     void (*)(const volatile void *)) WEAK;
 
 /* sanitizer/asan_interface.h; the addresses are one byte before those that calls return to. */
 extern size_t __asan_get_alloc_stack(void *block, void **trace, size_t room, int *thread) WEAK;
@@ -34,8 +34,8 @@ const char *vmti_sanitizer(void)
 int vmti_sanitizer_check(void)
 {
     if (__hwasan_init)
-        return vmti_fail(-ENOTSUP, "vmt_begin: this program is built with HWAddressSanitizer, whose pointers have tags in them that "
-                                   "the manager does not know; build it with AddressSanitizer, or skip the test");
+        return vmti_fail(-ENOTSUP, "vmt_begin: this program is built with HWAddressSanitizer, whose pointers have tags "
+                                   "that the manager does not know; build it with AddressSanitizer, or skip the test");
     return 0;
 }
 

@@ -16,7 +16,8 @@ VMTI_HIDDEN const char *vmti_sanitizer(void);
 /* Has the runtime call these for each block that it has given out, or is about to take back. False if it cannot. */
 VMTI_HIDDEN bool vmti_sanitizer_hook(void (*given)(const volatile void *, size_t), void (*taken)(const volatile void *));
 
-/* The return address of the call that a block is from, for which the first of them is called; NULL: the runtime does not tell. */
+/* The return address of the call that a block is from, for which the first of them is called; NULL: the runtime does
+ * not tell. */
 VMTI_HIDDEN const void *vmti_sanitizer_site(const volatile void *block);
 
 /* The runtime's: the size of a block. It is there where the hooks are. */
