@@ -22,14 +22,16 @@ END
 packages_to_build="build-essential cmake ninja-build pkg-config git ca-certificates libcmocka-dev uthash-dev
     libxxhash-dev libjansson-dev libdw-dev"
 packages_to_demo="sqlite3"
-packages_to_test="clang libclang-rt-dev|libclang-rt-14-dev|libclang-common-14-dev llvm valgrind sqlite3 jq xz-utils
-    gzip perl mawk|gawk|original-awk python3 bash coreutils diffutils grep sed findutils patch bc dc ed m4 gawk groff-base parallel ripgrep bzip2 pigz pbzip2 lbzip2 plzip zstd lz4 tar
+packages_to_test="clang libclang-rt-dev|libclang-rt-14-dev|libclang-common-14-dev llvm valgrind sqlite3 jq
+    xz-utils gzip perl mawk|gawk|original-awk python3 bash coreutils diffutils
+    grep sed findutils patch bc dc ed m4 gawk groff-base parallel ripgrep bzip2 pigz pbzip2 lbzip2 plzip zstd lz4 tar
     cpio zip unzip openssl make flex bison binutils gdb tcl lua5.4 ruby php-cli dash busybox vim-tiny
     libpython3-testsuite|libpython3.11-testsuite|libpython3.12-testsuite|libpython3.13-testsuite|libpython3.10-testsuite
     redis-server memcached netcat-openbsd socat curl wget rsync
     libgtest-dev catch2 check libcriterion-dev|check libxml2-utils
     strace libsigsegv-dev file stress-ng libjemalloc2 libmimalloc2.0|libmimalloc2.1|libmimalloc3
-    libtcmalloc-minimal4|libtcmalloc-minimal4t64 gcovr shellcheck"
+    libtcmalloc-minimal4|libtcmalloc-minimal4t64 gcovr
+    shellcheck"
 # Ubuntu has no such packages; without them the tests of the report's page and plot are skipped, or do less.
 packages_to_test_more="chromium chromium-driver gnuplot-nox"
 
