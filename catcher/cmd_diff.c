@@ -62,7 +62,7 @@ static const char HELP[] =
     "                          average_working_set_64, average_working_set_1024, memory_1_percent,\n"
     "                          peak_open_pages, threads, syscalls, syscalls_walked, over_window_calls, unknown_calls,\n"
     "                          left_open_pages, refused_calls\n"
-    "    sites, labels, phases {worse, better, only_a, only_b}, each [{name, pages_a, pages_b, touches_a, touches_b}]\n"
+    "    sites, labels, phases   {worse, better, only_a, only_b}, each [{name, pages_a, pages_b, touches_a, touches_b}]\n"
     "                          with the largest difference first; null if one side does not tell\n"
     "    fingerprints_equal    null if one side does not tell\n"
     "    first_difference      null, or {touch, a, b}: number of the first touch of different pages; a and b are null\n"

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: MIT
 #
-# What is installed and where: headers, libraries, the command, the CMake package and the pkg-config files. Three
-# components, which are the three packages of VmtPackages.cmake: vmt_runtime, vmt_dev and vmt_tools. All of it can be
+# What is installed and where: headers, libraries, the command, manual pages, the CMake package and the pkg-config files.
+# Three components, which are the three packages of VmtPackages.cmake: vmt_runtime, vmt_dev and vmt_tools. All of it can be
 # moved after installation.
 
 include(CMakePackageConfigHelpers)
 
 set(package_folder "${CMAKE_INSTALL_LIBDIR}/cmake/vmt")
-# More files of the CMake package, and manual pages (section by their ending), go into these lists and nowhere else.
+# More files of the CMake package go into this list and nowhere else; manual pages into that of doc/CMakeLists.txt.
 set(package_files vmt-cmocka.cmake VmtAddTest.cmake VmtBaselines.cmake VmtListTests.cmake)
 list(TRANSFORM package_files PREPEND "${PROJECT_SOURCE_DIR}/cmake/")
-set(manual_pages)
 
 # ---------------------------------------------------------------- libraries, command, headers
 
@@ -28,8 +27,8 @@ endif()
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/vmt" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT vmt_dev
     FILES_MATCHING REGEX "\\.h(pp)?$")
 
-foreach(page IN LISTS manual_pages)
-    string(REGEX MATCH "[1-9]$" section "${page}")
+foreach(page IN LISTS manual_files)
+    string(REGEX REPLACE "^.*\\.([1-9])(\\.gz)?$" "\\1" section "${page}")
     set(component vmt_dev)
     if(section EQUAL 1)
         set(component vmt_tools)

@@ -63,14 +63,23 @@ $lib/pkgconfig/vmt-static.pc
 $lib/pkgconfig/vmt.pc
 usr/share/doc/libvmt-dev/changelog.Debian.gz
 usr/share/doc/libvmt-dev/copyright
+usr/share/man/man3/vmt.3.gz
 END
     (cd "$root/usr/include" && find vmt -name '*.h*' | sort) >"$folder/headers"
     (cd "$source/include" && find vmt -name '*.h*' | sort) | expect "$folder/headers"
-    { grep -v '/cmake/vmt/\|/man/' "$folder/tools" || true; } >"$folder/tools.some"
+    { grep -v '/cmake/vmt/' "$folder/tools" || true; } >"$folder/tools.some"
     expect "$folder/tools.some" <<END
 usr/bin/vmtrace
 usr/share/doc/vmtrace/changelog.Debian.gz
 usr/share/doc/vmtrace/copyright
+usr/share/man/man1/vmtrace-check.1.gz
+usr/share/man/man1/vmtrace-compare.1.gz
+usr/share/man/man1/vmtrace-diff.1.gz
+usr/share/man/man1/vmtrace-dump.1.gz
+usr/share/man/man1/vmtrace-report.1.gz
+usr/share/man/man1/vmtrace-run.1.gz
+usr/share/man/man1/vmtrace-syscalls.1.gz
+usr/share/man/man1/vmtrace.1.gz
 END
     for file in vmt-config.cmake vmt-config-version.cmake vmt-shared.cmake vmt-static.cmake; do
         grep -q "/cmake/vmt/$file\$" "$folder/dev" || fail "libvmt-dev has no $file"
