@@ -4,11 +4,12 @@
  *
  * Wrap the code under test in vmt_begin() / vmt_end(). Between the two, tracked pages are closed; the first
  * access to a closed page is a *touch*: it is recorded and the page is opened. At most `window` pages stay
- * open, in strict FIFO order of their touches. What comes out is a vmt_report that checks ask questions of.
+ * open, in FIFO order of their touches. What comes out is a vmt_report that checks ask questions of.
  *
  * Conventions: functions that can fail return 0 or a negative errno, set no errno of their own, and leave a
- * sentence for vmt_error_text(). No function here may be called from a signal handler. All counts are exact
- * for what the mechanism sees: accesses to pages that are open are not seen (README, "What the numbers mean").
+ * sentence for vmt_error_text(). No function here but vmt_active() may be called from a signal handler. Functions
+ * of a report want one: where it says nothing of it, NULL is not allowed. All counts are exact for what the mechanism
+ * sees: accesses to pages that are open are not seen (README, "What the numbers mean").
  */
 #ifndef VMT_VMT_H
 #define VMT_VMT_H
@@ -22,6 +23,7 @@
 extern "C" {
 #endif
 
+/* The version of this header; vmt_version() is that of the library. */
 #define VMT_VERSION_MAJOR 0
 #define VMT_VERSION_MINOR 1
 #define VMT_VERSION_PATCH 0
@@ -130,11 +132,14 @@ VMT_API bool vmt_active(void);
  * Tracks the pages that hold any byte of [ptr, ptr + len), inside a region or for the regions to come, and names them
  * `label` (copied; at most 63 bytes) in reports; label NULL gives no name. The memory must be private, mapped and
  * readable; not a stack, not thread-local, and not the harness's own. Memory that malloc gave may be labelled so too.
- * Returns 0, or -EINVAL with a sentence saying which of these rules the range breaks, or -ENOMEM.
+ * Returns 0, or -EINVAL with a sentence saying which of these rules the range breaks, or -ENOMEM (also for more than
+ * 1,023 different labels). Not async-signal-safe. Thread-safe.
  */
 VMT_API int vmt_track(const void *ptr, size_t len, const char *label);
 
-/* Takes back vmt_track() for the pages of [ptr, ptr + len). Pages of malloc'd memory stay tracked as the scope says. */
+/* Takes back vmt_track() for the pages of [ptr, ptr + len). Pages of malloc'd memory stay tracked as the scope says.
+ * Returns 0, also where none of it was tracked, or -EINVAL: not a range of memory. Not async-signal-safe.
+ * Thread-safe. */
 VMT_API int vmt_untrack(const void *ptr, size_t len);
 
 /*
@@ -149,7 +154,7 @@ VMT_API const char *vmt_error_text(void);
 
 /* ------------------------------------------------------------------------------------------------- the report */
 
-/* Releases a report (NULL is allowed). */
+/* Releases a report (NULL is allowed), and what was got from it: localities, labels, paths. */
 VMT_API void vmt_report_free(vmt_report *report);
 
 VMT_API uint64_t vmt_report_touches(const vmt_report *report);          /* faults at the region's window */
@@ -166,11 +171,11 @@ VMT_API uint64_t vmt_report_peak_open(const vmt_report *report);        /* most 
 VMT_API uint64_t vmt_report_window(const vmt_report *report);           /* the window N */
 VMT_API uint64_t vmt_report_evict(const vmt_report *report);            /* pages that left a full window at once */
 VMT_API uint64_t vmt_report_window_raised_to(const vmt_report *report); /* N, or more if new threads needed more */
-VMT_API vmt_scope vmt_report_scope(const vmt_report *report);
-VMT_API vmt_threads vmt_report_threads_counted(const vmt_report *report);
+VMT_API vmt_scope vmt_report_scope(const vmt_report *report);           /* which memory was tracked */
+VMT_API vmt_threads vmt_report_threads_counted(const vmt_report *report); /* all threads', or one's touches */
 VMT_API vmt_engine vmt_report_engine(const vmt_report *report);          /* that was used: ptrace or dispatch */
-VMT_API bool vmt_report_track_writes(const vmt_report *report);
-VMT_API bool vmt_report_track_content(const vmt_report *report);
+VMT_API bool vmt_report_track_writes(const vmt_report *report);          /* are pages written told from pages read? */
+VMT_API bool vmt_report_track_content(const vmt_report *report);         /* ... and those written without a change? */
 VMT_API uint64_t vmt_report_page_size(const vmt_report *report);        /* bytes */
 VMT_API uint64_t vmt_report_threads(const vmt_report *report);          /* threads seen in the region */
 VMT_API uint64_t vmt_report_syscalls(const vmt_report *report);         /* system calls halted */
@@ -213,7 +218,7 @@ VMT_API int vmt_report_average_working_set(const vmt_report *report, uint64_t ta
 /* One touched page, as vmt_report_page() gives it. */
 typedef struct vmt_page_info {
     uintptr_t address;   /* of its first byte */
-    uint64_t touches;
+    uint64_t touches;    /* of this page; at least 1 */
     bool written;        /* meaningful only with track_writes */
     uint64_t allocation; /* ordinal of the allocation that the page belongs to, from 1 in order of allocation; 0 unknown */
     uint64_t offset;     /* page offset of this page in that allocation, from 0 */
@@ -299,7 +304,7 @@ VMT_API int vmt_locality_of_site(const vmt_report *report, const void *site, con
 VMT_API int vmt_locality_of_thread(const vmt_report *report, pid_t tid, const vmt_locality **locality);
 VMT_API int vmt_locality_of_phase(const vmt_report *report, const char *phase, const vmt_locality **locality);
 
-VMT_API uint64_t vmt_locality_touches(const vmt_locality *locality);
+VMT_API uint64_t vmt_locality_touches(const vmt_locality *locality); /* how many they are */
 VMT_API uint64_t vmt_locality_pages(const vmt_locality *locality); /* distinct ones */
 
 /* Misses of an LRU memory of so many pages that is empty at first, from 0 pages on (Mattson et al. 1970). */
@@ -329,13 +334,16 @@ VMT_API int vmt_locality_working_set(const vmt_locality *locality, uint64_t *tau
  * A check compares a report with a budget. It fills *verdict and returns true if the budget holds. On failure `text`
  * is at most 20 lines of at most 80 columns, ready to print: budget, actual value and what it means; window, scope and
  * engine; the labels or allocation sites with the most pages; touches over the region's time; and where the trace is,
- * which is kept in a file for that (VMT_KEEP, VMT_TRACE_DIR and VMT_KEEP_MAX in README).
- * A check whose value could not be measured does not hold, and says why.
+ * which is kept in a file for that (VMT_KEEP, VMT_TRACE_DIR and VMT_KEEP_MAX in doc/guide.md).
+ * A check whose value could not be measured does not hold, and says why; report NULL is such a case. Call them after the
+ * region. Not async-signal-safe. Thread-safe.
  */
+
+/* What a check came to. */
 typedef enum vmt_outcome {
-    VMT_HELD = 0,
-    VMT_BROKEN = 1,
-    VMT_NOT_MEASURED = 2,
+    VMT_HELD = 0,         /* the value is within the budget */
+    VMT_BROKEN = 1,       /* it is over the budget, or not what was expected */
+    VMT_NOT_MEASURED = 2, /* there is no value: does not hold */
     VMT_BETTER = 3,      /* than the baseline by more than its tolerance: holds, with a notice */
     VMT_NO_BASELINE = 4, /* there is none to compare with: does not hold */
 } vmt_outcome;
@@ -344,18 +352,28 @@ typedef enum vmt_outcome {
  * measured. */
 VMT_API int vmt_outcome_exit_status(vmt_outcome outcome);
 
+/* The outcome of a check and its reasons. */
 typedef struct vmt_verdict {
-    vmt_outcome outcome;
-    uint64_t budget;
-    uint64_t actual;
-    char text[4096]; /* UTF-8 */
+    vmt_outcome outcome; /* of the check */
+    uint64_t budget;     /* the limit, or the value that was expected, in the check's unit */
+    uint64_t actual;     /* the value; 0 if it was not measured */
+    char text[4096];     /* UTF-8, ends with a NUL: one line if it holds with nothing more to say */
 } vmt_verdict;
 
+/* Distinct pages touched, vmt_report_footprint(): at most `budget`; exactly `expected`. */
 VMT_API bool vmt_check_pages_at_most(const vmt_report *report, uint64_t budget, vmt_verdict *verdict);
 VMT_API bool vmt_check_pages_exactly(const vmt_report *report, uint64_t expected, vmt_verdict *verdict);
+
+/* Touches, vmt_report_touches(). */
 VMT_API bool vmt_check_touches_at_most(const vmt_report *report, uint64_t budget, vmt_verdict *verdict);
+
+/* Distinct pages among any tau consecutive touches, tau from 1: vmt_report_working_set(). */
 VMT_API bool vmt_check_working_set_at_most(const vmt_report *report, uint64_t tau, uint64_t budget, vmt_verdict *verdict);
+
+/* Distinct pages written, vmt_report_pages_written(). Not measured without track_writes. */
 VMT_API bool vmt_check_pages_written_at_most(const vmt_report *report, uint64_t budget, vmt_verdict *verdict);
+
+/* Distinct pages touched with this label: vmt_report_label_pages(). Not measured if vmt_track() was never given it. */
 VMT_API bool vmt_check_label_at_most(const vmt_report *report, const char *label, uint64_t budget, vmt_verdict *verdict);
 
 /* Pages touched in a phase, or by a thread (0: the one that began the region). One that vmt_locality_of_phase() or
@@ -377,17 +395,21 @@ VMT_API bool vmt_check_fingerprint(const vmt_report *report, uint64_t expected, 
 
 /* The smallest, the middle one (the lower of two) and the largest. */
 typedef struct vmt_spread {
-    uint64_t min, median, max;
+    uint64_t min;    /* the smallest */
+    uint64_t median; /* the middle one */
+    uint64_t max;    /* the largest */
 } vmt_spread;
 
 /* What several regions with the same code came to. */
 typedef struct vmt_measurement {
-    uint64_t repeats;
-    vmt_spread pages, touches;
-    vmt_spread pages_written;      /* needs track_writes */
-    vmt_report *least, *most;      /* of the run with the fewest pages, and with the most; the first of equals */
-    bool same_fingerprints;        /* of all runs, */
-    uint64_t first_different_run;  /* ... or else the first run, from 2, that differs from the first, */
+    uint64_t repeats;               /* runs */
+    vmt_spread pages;               /* distinct pages touched in a run */
+    vmt_spread touches;             /* touches of a run */
+    vmt_spread pages_written;       /* needs track_writes */
+    vmt_report *least;              /* of the run with the fewest pages; the first of equals */
+    vmt_report *most;               /* ... and with the most */
+    bool same_fingerprints;         /* of all runs, */
+    uint64_t first_different_run;   /* ... or else the first run, from 2, that differs from the first, */
     uint64_t first_different_touch; /* ... and at which touch: vmt_report_first_difference() */
 } vmt_measurement;
 

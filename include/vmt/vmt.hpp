@@ -38,7 +38,9 @@ namespace vmt {
 /* What vmt_error_text() said, and the negative errno. */
 class error : public std::runtime_error {
 public:
+    /* code: what a vmt_ function has just returned in this thread. */
     explicit error(int code) : std::runtime_error(vmt_error_text()), code_(code) {}
+    /* The negative errno. */
     int code() const noexcept { return code_; }
 
 private:
@@ -58,9 +60,13 @@ inline vmt_config config()
 /* Owns a vmt_report, or nothing. */
 class report {
 public:
+    /* Nothing. */
     report() noexcept = default;
+    /* `owned` is released with this object; NULL is nothing. */
     explicit report(vmt_report *owned) noexcept : owned_(owned) {}
+    /* What `other` owned; that one has nothing then. */
     report(report &&other) noexcept : owned_(other.release()) {}
+    /* The same; what this one owned is released. */
     report &operator=(report &&other) noexcept
     {
         report taken(std::move(other));
@@ -71,6 +77,7 @@ public:
     report &operator=(const report &) = delete;
     ~report() { vmt_report_free(owned_); }
 
+    /* nullptr if there is nothing; for functions of vmt.h it converts to that by itself, and is false then. */
     const vmt_report *get() const noexcept { return owned_; }
     operator const vmt_report *() const noexcept { return owned_; }
     explicit operator bool() const noexcept { return owned_ != nullptr; }
@@ -90,15 +97,19 @@ private:
 /* An open region; its end in a destructor drops the result. */
 class region {
 public:
+    /* vmt_begin(config), or with its defaults; ask error(). */
     explicit region(std::nothrow_t, const vmt_config *config = nullptr) noexcept
         : error_(vmt_begin(config)), open_(error_ == 0)
     {
     }
+    /* The same. */
     region(std::nothrow_t, const vmt_config &config) noexcept : region(std::nothrow, &config) {}
 #if VMT_EXCEPTIONS_
+    /* vmt_begin(); throws vmt::error. */
     region() : region(std::nothrow) { check(); }
     explicit region(const vmt_config &config) : region(std::nothrow, &config) { check(); }
 #endif
+    /* The open region of `other`, which has none then. */
     region(region &&other) noexcept : error_(other.error_), open_(other.open_) { other.open_ = false; }
     region(const region &) = delete;
     region &operator=(const region &) = delete;
@@ -111,6 +122,7 @@ public:
 
     /* 0, or the negative errno of the begin, or of the end once there was one. */
     int error() const noexcept { return error_; }
+    /* Is it open? */
     explicit operator bool() const noexcept { return open_; }
 
     /* vmt_end(). Empty if there is no report: error() says why. With -EIO there is one (see vmt_end()). */
