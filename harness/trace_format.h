@@ -25,7 +25,7 @@
  *                   THREAD_CHANGE another thread than the record before
  *   AGAIN    a TOUCH by the same thread and with the same flags as the TOUCH or AGAIN before it, at most
  *            VMTI_TRACE_SHORT_TIME after the record before: page: zigzag delta. Bits 1 and 2 of the tag are set, and bits
- *            7-3 and 0 are the time's delta. Most touches are of this kind: the README promises 4 bytes for one.
+ *            7-3 and 0 are the time's delta. Most touches are of this kind, and take 2 to 4 bytes (ARCHITECTURE.md).
  *   UPGRADE  first write of a page in the window that was opened for reading: fields and flags as TOUCH, but for
  *            flags: SAME_PAGE it is the page of the record before, and there is no field for it; no EVICT
  *                   SHORT that too, by the same thread, a write by the program; bits 3-6 are the time's delta, and there

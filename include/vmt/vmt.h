@@ -100,7 +100,7 @@ typedef struct vmt_report vmt_report;
 VMT_API const char *vmt_version(void);
 
 /*
- * Fills *config with the defaults, then with what the environment says (the table in README).
+ * Fills *config with the defaults, then with what the environment says (the table in doc/guide.md).
  * Returns 0, or -EINVAL if a variable holds a value that is not allowed: vmt_error_text() names it and the range.
  */
 VMT_API int vmt_config_init(vmt_config *config);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# Other projects that use VMTRACE in each way that the README names, with each compiler that is there.
+# Other projects that use VMTRACE in each way that there is, with each compiler that is there.
 
 foreach(compilers "gcc;g++" "clang;clang++")
     list(GET compilers 0 compiler)

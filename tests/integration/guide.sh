@@ -6,6 +6,7 @@
 set -eu
 
 build=$1
+# shellcheck source=tests/integration/blocks.sh
 . "$(dirname "$0")/blocks.sh"
 guide=doc/guide.md
 

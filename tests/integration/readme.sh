@@ -6,6 +6,7 @@
 set -eu
 
 build=$1
+# shellcheck source=tests/integration/blocks.sh
 . "$(dirname "$0")/blocks.sh"
 
 block README.md c 'A cmocka test with a budget' >"$folder/readme.c"
