@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# vmtrace COMMAND --help | awk -f manual.awk -v date=2026-01-31 -v version=0.1.0 -v pages="vmtrace-run vmtrace-dump ...":
+# vmtrace COMMAND --help | awk -f manual.awk -v date=2026-01-31 -v version=0.1.0 -v pages="vmtrace vmtrace-run":
 # the same text as a manual page. What it takes the layout of the text to mean:
 # - a line that begins at the margin is the name of a section;
 # - "term  text", with two spaces or more between the two, is an item, whose text goes on in lines that begin below the

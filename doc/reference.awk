@@ -31,7 +31,8 @@ function code(line, at)
         return
     }
     # Another declaration of those that the last comment was for.
-    if (line ~ /^(VMT_API|#define| +(explicit |operator |const |region\()).*[;0-9}]$/ && comment != "" && declarations++)
+    if (line ~ /^(VMT_API|#define| +(explicit |operator |const |region\()).*[;0-9}]$/ &&
+        comment != "" && declarations++)
         printf "%s", comment
     print line
 }

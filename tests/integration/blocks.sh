@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh
 #
-# For readme.sh and guide.sh, which set `build` before: what documents show, as files and commands. The folder `checkout` below
-# $folder stands for a checkout in which a reader tries the commands, and what they leave behind is gone afterwards.
+# For readme.sh and guide.sh, which set `build` before: what documents show, as files and commands. The folder
+# `checkout` below $folder stands for a checkout in which a reader tries the commands, and what they leave behind is
+# gone afterwards.
 source=$(cd "$(dirname "$0")/../.." && pwd)
 name=$(basename "$0")
 folder=$(mktemp -d "${TMPDIR:-/tmp}/vmt-document.XXXXXX")
@@ -39,8 +40,13 @@ try() {
     ln -s "$source/examples" "$source/README.md" "$build" "$folder/checkout"
     [ "$(basename "$build")" = build ] || ln -s "$build" "$folder/checkout/build"
     cp "$source/examples/baseline/baselines/lookups.vmtb" "$folder/baselines"
-    (cd "$folder/checkout" && PATH=$build/bin:$PATH VMT_BASELINE_DIR="$folder/baselines" && export PATH VMT_BASELINE_DIR &&
-        unset CI && sh -eux "$2" >"$3" 2>"$folder/errors") || { tail -n 20 "$folder/errors"; fail "a command of $1 failed"; }
+    (
+        cd "$folder/checkout"
+        PATH=$build/bin:$PATH VMT_BASELINE_DIR=$folder/baselines
+        export PATH VMT_BASELINE_DIR
+        unset CI
+        exec sh -eux "$2" >"$3" 2>"$folder/errors"
+    ) || { tail -n 20 "$folder/errors"; fail "a command of $1 failed"; }
     diff -u "$source/examples/baseline/baselines/lookups.vmtb" "$folder/baselines/lookups.vmtb" ||
         fail "the example's figures are others here"
 }

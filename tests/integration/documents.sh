@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# documents.sh: the documents name what there is. Every variable and option that they name is read by something, their links
-# lead somewhere, and the parts in ARCHITECTURE.md are the project's files, all of them.
+# documents.sh: the documents name what there is. Every variable and option that they name is read by something, their
+# links lead somewhere, and the parts in ARCHITECTURE.md are the project's files, all of them.
 set -eu
 
 cd "$(dirname "$0")/../.."
@@ -17,7 +17,8 @@ fail() {
 # (Outcomes have such names too, and are of the header.)
 # shellcheck disable=SC2086
 for variable in $(grep -o -h '`VMT_[A-Z_]*[`=]' $documents | tr -d '`=' | sort -u); do
-    grep -q "\"$variable\"" harness/*.c catcher/*.c include/vmt/*.h || grep -q "^    $variable = [0-9]" include/vmt/vmt.h ||
+    grep -q "\"$variable\"" harness/*.c catcher/*.c include/vmt/*.h ||
+        grep -q "^    $variable = [0-9]" include/vmt/vmt.h ||
         fail "$variable is named, which nothing reads"
 done
 # shellcheck disable=SC2086
@@ -32,13 +33,15 @@ for document in $documents; do
         [ -e "${file:-$document}" ] || fail "$document links to $link, which is not there"
         case $link in
         *#*) # as GitHub names headings
-            grep '^#' "${file:-$document}" | sed 's/^#* //' | tr 'A-Z ' 'a-z-' | tr -d '`,.:?' | grep -q -x -e "${link#*#}" ||
+            grep '^#' "${file:-$document}" | sed 's/^#* //' | tr 'A-Z ' 'a-z-' | tr -d '`,.:?' |
+                grep -q -x -e "${link#*#}" ||
                 fail "$document links to $link, and there is no such heading" ;;
         esac
     done
 done
 
-parts=$(sed -n '/^## Parts/,/^## Why/p' ARCHITECTURE.md | sed -n 's/^| \(`[^|]*\) |.*/\1/p' | tr ',; ' '\n\n\n' | tr -d '`')
+parts=$(sed -n '/^## Parts/,/^## Why/p' ARCHITECTURE.md |
+    sed -n 's/^| \(`[^|]*\) |.*/\1/p' | tr ',; ' '\n\n\n' | tr -d '`')
 [ -n "$parts" ] || fail "ARCHITECTURE.md has no parts"
 set -f
 for file in $(set +f; ls harness/*.c harness/*.def catcher/*.c); do

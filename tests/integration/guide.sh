@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# guide.sh BUILD: what doc/guide.md shows is what happens. Its commands run, what it shows of files and outputs is what they
-# are, its project is built and tested by the commands that it gives, and its CI jobs have these commands and no others.
+# guide.sh BUILD: what doc/guide.md shows is what happens. Its commands run, what it shows of files and outputs is
+# what they are, its project is built and tested by the commands that it gives, and its CI jobs have these commands
+# and no others.
 set -eu
 
 build=$1
@@ -29,7 +30,8 @@ for version in '' worse; do
     # shellcheck disable=SC2086
     "$build/bin/vmtrace" run -q -o "$folder/version$version.vmt" -- "$build/tests/programs/two_versions" $version
 done
-"$build/bin/vmtrace" diff "$folder/version.vmt" "$folder/versionworse.vmt" >"$folder/out" && fail "two versions are the same"
+"$build/bin/vmtrace" diff "$folder/version.vmt" "$folder/versionworse.vmt" >"$folder/out" &&
+    fail "two versions are the same"
 sed -n '/^allocation sites that got worse/,/build_index/p' "$folder/out" >"$folder/example.txt"
 diff -u "$folder/guide.txt" "$folder/example.txt" || fail "the difference is not the one that the guide shows"
 
@@ -41,6 +43,8 @@ block $guide sh '## In CI' >"$folder/ci"
 try_project "$folder/ci"
 grep -q '<testcase' "$folder/project/vmt.xml" || fail "there are no results in vmt.xml"
 for section in '### GitHub Actions' '### GitLab CI' '### Docker'; do
-    block $guide yaml "$section" | sed -E -n 's/^ *(- )?(run: )?(([A-Z_]+=[^ ]+ )*(cmake|ctest) .*)$/\3/p' | sed 's/\$\$/$/g' >"$folder/job"
+    block $guide yaml "$section" |
+        sed -E -n 's/^ *(- )?(run: )?(([A-Z_]+=[^ ]+ )*(cmake|ctest) .*)$/\3/p' |
+        sed 's/\$\$/$/g' >"$folder/job"
     diff -u "$folder/ci" "$folder/job" || fail "the commands of '$section' are not those that were run"
 done

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# manual.sh BUILD: groff and mandoc find nothing wrong with the manual pages, each page says every word of its --help, the
-# command has a page for each of its commands, and the example of vmt(3) is a program whose budget holds.
+# manual.sh BUILD: groff and mandoc find nothing wrong with the manual pages, each page says every word of its --help,
+# the command has a page for each of its commands, and the example of vmt(3) is a program whose budget holds.
 set -euo pipefail
 
 build=$1
@@ -48,7 +48,8 @@ done
 groff -man -Tutf8 -P-cbou -rHY=0 "$build/man/vmt.3" | sed -n '/^EXAMPLES/,/^SEE ALSO/{/^[A-Z]/!p}' >"$folder/example.c"
 grep -q 'vmt_begin(NULL)' "$folder/example.c" || fail "vmt(3) has no example"
 "${CC:-cc}" -std=c11 -Wall -Wextra -Werror -I"$source/include" "$folder/example.c" -o "$folder/example" "$VMT_LIBRARY"
-LD_LIBRARY_PATH=$(dirname "$VMT_LIBRARY") "$folder/example" >"$folder/out" || { cat "$folder/out"; fail "its budget is broken"; }
+LD_LIBRARY_PATH=$(dirname "$VMT_LIBRARY") "$folder/example" >"$folder/out" ||
+    { cat "$folder/out"; fail "its budget is broken"; }
 # What it names is what there is.
 for name in $(grep -o 'vmt_[a-z_]*\b' "$build/man/vmt.3" | sort -u); do
     grep -q "\\b$name" "$source"/include/vmt/*.h || fail "vmt(3) names $name, which is in no header"

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# readme.sh BUILD: what README.md shows is what happens. Its example is the one that is built, the failure that it shows is
-# the failure that comes, the commands that it names run, and a project is built by the lines of CMake that it gives.
+# readme.sh BUILD: what README.md shows is what happens. Its example is the one that is built, the failure that it
+# shows is the failure that comes, the commands that it names run, and a project is built by the lines of CMake that
+# it gives.
 set -eu
 
 build=$1
@@ -29,7 +30,8 @@ diff -u "$folder/readme.txt" "$folder/example.txt" || fail "the failure is not t
 "$build/bin/vmtrace" report "$(sed -n 's/^trace: //p' "$folder/out")" >/dev/null || fail "its trace cannot be read"
 
 # What it tells other projects to write: the first lines build one here, the others are what tests/consumer/ builds.
-for text in 'find_package(vmt 0.1 REQUIRED COMPONENTS cmocka)' 'FetchContent_Declare(vmt SOURCE_DIR "${VMT_SOURCE}")'; do
+for text in 'find_package(vmt 0.1 REQUIRED COMPONENTS cmocka)' \
+    'FetchContent_Declare(vmt SOURCE_DIR "${VMT_SOURCE}")'; do
     for file in README.md tests/consumer/CMakeLists.txt; do
         grep -q -F "$text" "$source/$file" || fail "$file does not say: $text"
     done
@@ -40,18 +42,21 @@ project look_up_test.c
     printf 'cmake_minimum_required(VERSION 3.22)\nproject(look_ups LANGUAGES C)\n'
     block README.md cmake 'In CMake (3.22'
 } >"$folder/project/CMakeLists.txt"
-printf '%s\n' 'cmake -S . -B build' 'cmake --build build' 'ctest --test-dir build --output-on-failure --no-tests=error' >"$folder/commands"
+printf '%s\n' 'cmake -S . -B build' 'cmake --build build' \
+    'ctest --test-dir build --output-on-failure --no-tests=error' >"$folder/commands"
 try_project "$folder/commands"
-grep -q '2/2 Test .*look_up.dispatch' "$folder/log" || { cat "$folder/log"; fail "there are not two tests, one for each engine"; }
+grep -q '2/2 Test .*look_up.dispatch' "$folder/log" ||
+    { cat "$folder/log"; fail "there are not two tests, one for each engine"; }
 
 # The commands, as a reader would try them.
 commands README.md >"$folder/commands"
-for command in 'vmtrace run' 'vmtrace report --html' 'vmtrace dump' VMT_UPDATE_BASELINES=1 'vmtrace check' 'vmtrace diff' \
-    'vmtrace compare' engine=dispatch; do
+for command in 'vmtrace run' 'vmtrace report --html' 'vmtrace dump' VMT_UPDATE_BASELINES=1 'vmtrace check' \
+    'vmtrace diff' 'vmtrace compare' engine=dispatch; do
     grep -q -e "$command" "$folder/commands" || fail "the README shows no $command"
 done
 try README.md "$folder/commands" "$folder/out"
-[ "$("$build/bin/vmtrace" dump --format=hex "$folder/checkout/sqlite3.vmt" | wc -l)" -gt 100 ] || fail "the trace is empty"
+[ "$("$build/bin/vmtrace" dump --format=hex "$folder/checkout/sqlite3.vmt" | wc -l)" -gt 100 ] ||
+    fail "the trace is empty"
 for file in html folded csv; do
     [ -s "$folder/checkout/sqlite3.$file" ] || fail "the README's commands left no sqlite3.$file"
 done

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# reference.sh BUILD: Doxygen makes the reference of the public headers without a warning, which means that each function
-# and field has words of its own or of its neighbours, and that no name in them is one that there is not.
+# reference.sh BUILD: Doxygen makes the reference of the public headers without a warning, which means that each
+# function and field has words of its own or of its neighbours, and that no name in them is one that there is not.
 set -eu
 
 build=$1
