@@ -177,6 +177,15 @@ static void handle_untraced(int signal, siginfo_t *info, ucontext_t *context)
     ((void (*)(int, siginfo_t *, void *))action.handler)(signal, info, context);
 }
 
+/* A thread that is armed makes no call before all are, and the pages are closed: one made now would be walked while nothing is
+ * tracked, and meet closed pages in the kernel. */
+static void wait_for_start(void)
+{
+    _Atomic uint32_t *state = &vmti_engine.r->state;
+    while (vmti_unlikely(atomic_load_explicit(state, memory_order_acquire) == VMTI_STARTING))
+        vmti_os_futex_wait(state, VMTI_STARTING, NULL);
+}
+
 void vmti_engine_handle(int signal, siginfo_t *info, void *context)
 {
     struct vmti_own_stack *own = vmti_own_stack_at((uintptr_t)__builtin_frame_address(0));
@@ -192,6 +201,7 @@ void vmti_engine_handle(int signal, siginfo_t *info, void *context)
         return;
     }
     own->selector = VMTI_SELECTOR_ALLOW;
+    wait_for_start();
     vmti_engine_lock_for(t);
     if (vmti_unlikely(vmti_engine_ending))
         vmti_engine_reap();
@@ -340,6 +350,7 @@ int vmti_dispatch_start(struct vmti_region *r)
     int error = r->error = start(r, mask);
     struct vmti_thread *t = vmti_thread_find(r, vmti_own_tid());
     atomic_store(&r->state, error ? VMTI_FAILED : VMTI_TRACING);
+    vmti_os_futex_wake(&r->state);
     if (error && t && t->own && t->own->thread)
         let_all_go(r, t);
     if (error && r->trace.fd >= 0 && !r->trace.path)

@@ -31,8 +31,10 @@ static void *disturb(void *none)
     while (!atomic_load(&other.stop)) {
         if (other.calls) {
             if (write(other.ends[1], (char *)other.pages, 20 * PAGE / 2) < 0 ||
-                read(other.ends[0], (char *)other.pages + 20 * PAGE, 20 * PAGE / 2) < 0)
-                break;
+                read(other.ends[0], (char *)other.pages + 20 * PAGE, 20 * PAGE / 2) < 0) {
+                perror("a call of the other thread");
+                abort();
+            }
         } else {
             for (int i = 0; i < OTHER; i++)
                 other.pages[i * PAGE]++;
