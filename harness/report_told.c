@@ -516,6 +516,7 @@ const char *vmt_report_site_text(const vmt_report *report, const void *site, cha
         return text;
     struct vmti_told *told = report->told;
     pthread_mutex_lock(&told->lock);
+    vmti_sanitizer_pass_over(true);
     if (!told->sites) {
         told->sites = vmti_sites_new();
         if (told->sites)
@@ -525,6 +526,7 @@ const char *vmt_report_site_text(const vmt_report *report, const void *site, cha
         vmti_site_text(told->sites, (uintptr_t)site, text, bytes);
     else
         snprintf(text, bytes, "%p", site);
+    vmti_sanitizer_pass_over(false);
     pthread_mutex_unlock(&told->lock);
     vmti_stored(text, strlen(text) + 1);
     return text;

@@ -15,6 +15,8 @@ extern void __lsan_init(void) WEAK;
 extern void __msan_init(void) WEAK;
 extern void __tsan_init(void) WEAK;
 extern void __lsan_do_leak_check(void) WEAK;
+extern void __lsan_disable(void) WEAK;
+extern void __lsan_enable(void) WEAK;
 extern int __sanitizer_install_malloc_and_free_hooks(void (*)(const volatile void *, size_t),
                                                      void (*)(const volatile void *)) WEAK;
 
@@ -51,6 +53,12 @@ const void *vmti_sanitizer_site(const volatile void *block)
 bool vmti_sanitizer_hook(void (*given)(const volatile void *, size_t), void (*taken)(const volatile void *))
 {
     return __sanitizer_install_malloc_and_free_hooks && __sanitizer_install_malloc_and_free_hooks(given, taken) != 0;
+}
+
+void vmti_sanitizer_pass_over(bool pass_over)
+{
+    if (__lsan_disable && __lsan_enable)
+        (pass_over ? __lsan_disable : __lsan_enable)();
 }
 
 void vmti_sanitizer_before_leaks(void (*end)(void))

@@ -29,6 +29,10 @@ VMTI_HIDDEN int vmti_sanitizer_check(void);
 /* LeakSanitizer traces this process by ptrace when it ends: `end` is called before that, if it is there. */
 VMTI_HIDDEN void vmti_sanitizer_before_leaks(void (*end)(void));
 
+/* LeakSanitizer passes over what this thread allocates from now on, until it is told so again with false; calls nest. For
+ * libraries whose thread-local memory it does not find (sanitizer/lsan_interface.h). */
+VMTI_HIDDEN void vmti_sanitizer_pass_over(bool pass_over);
+
 /* This library, which is not instrumented, has written there for the program: MemorySanitizer cannot know. */
 extern void __msan_unpoison(const volatile void *from, size_t bytes) __attribute__((weak));
 static inline void vmti_stored(const void *at, size_t bytes)
