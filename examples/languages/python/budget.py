@@ -28,7 +28,7 @@ for name, result, *arguments in (
 
 class Verdict(ctypes.Structure):
     _fields_ = [("outcome", ctypes.c_int), ("budget", ctypes.c_uint64), ("actual", ctypes.c_uint64),
-                ("text", ctypes.c_char * 2048)]
+                ("text", ctypes.c_char * 4096)]
 
 
 def succeed(error):

@@ -9,7 +9,7 @@ struct Verdict {
     outcome: c_int,
     budget: u64,
     actual: u64,
-    text: [c_char; 2048],
+    text: [c_char; 4096],
 }
 
 extern "C" {
@@ -38,7 +38,7 @@ fn main() {
     let mut items = vec![0u8; (PAGES + 1) * PAGE];
     let first = items.as_ptr().align_offset(PAGE);
     let mut report: *mut c_void = std::ptr::null_mut();
-    let mut verdict = Verdict { outcome: 0, budget: 0, actual: 0, text: [0; 2048] };
+    let mut verdict = Verdict { outcome: 0, budget: 0, actual: 0, text: [0; 4096] };
 
     succeed(unsafe { vmt_track(items.as_ptr().add(first) as *const c_void, PAGES * PAGE, ITEMS) });
     succeed(unsafe { vmt_begin(std::ptr::null()) });
