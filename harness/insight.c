@@ -27,16 +27,6 @@ const char *vmti_grouping_name(enum vmti_grouping by)
     return grouping_names[by];
 }
 
-bool vmti_grouping_parse(const char *name, enum vmti_grouping *by)
-{
-    for (unsigned i = 0; i < VMTI_GROUPINGS; i++)
-        if (strcmp(name, grouping_names[i]) == 0) {
-            *by = (enum vmti_grouping)i;
-            return true;
-        }
-    return false;
-}
-
 /* ------------------------------------------------------------------------------------------- owners */
 
 static int compare_indices(const void *a, const void *b)

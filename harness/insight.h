@@ -20,7 +20,6 @@ enum vmti_grouping {
 
 /* "thread" and so on. */
 VMTI_HIDDEN const char *vmti_grouping_name(enum vmti_grouping by);
-VMTI_HIDDEN bool vmti_grouping_parse(const char *name, enum vmti_grouping *by);
 
 struct vmti_group;
 
