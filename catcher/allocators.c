@@ -109,8 +109,8 @@ static const char *find_fault(const unsigned char *image, uint64_t bytes)
 {
     const Elf64_Ehdr *elf = in_image(image, bytes, 0, 1, sizeof *elf);
     if (!elf || memcmp(elf->e_ident, ELFMAG, SELFMAG) != 0 || elf->e_ident[EI_CLASS] != ELFCLASS64 ||
-        elf->e_machine != EM_X86_64 || elf->e_type != ET_DYN)
-        return "is not a shared library for 64-bit x86";
+        elf->e_machine != VMTI_ELF_MACHINE || elf->e_type != ET_DYN)
+        return "is not a shared library for " VMTI_PROCESSOR;
     const Elf64_Shdr *sections = in_image(image, bytes, elf->e_shoff, elf->e_shnum, sizeof *sections);
     for (unsigned i = 0; sections && i < elf->e_shnum; i++)
         if (sections[i].sh_type == SHT_DYNSYM && sections[i].sh_link < elf->e_shnum &&
@@ -138,7 +138,7 @@ static int check_library(const char *path)
     }
     size_t bytes = S_ISREG(st.st_mode) ? (size_t)st.st_size : 0;
     void *image = bytes ? mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
-    const char *fault = image == MAP_FAILED ? "is not a shared library for 64-bit x86" : find_fault(image, bytes);
+    const char *fault = image == MAP_FAILED ? "is not a shared library for " VMTI_PROCESSOR : find_fault(image, bytes);
     if (image != MAP_FAILED)
         munmap(image, bytes);
     close(fd);

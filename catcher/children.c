@@ -31,7 +31,7 @@ void vmti_child_before(struct vmti_catcher *c, struct vmti_thread *t)
         /* We must see every child. */
         if (t->clone_flags & CLONE_UNTRACED)
             vmti_ptrace_set_arg(t->tid, 0, t->clone_flags & ~(uint64_t)CLONE_UNTRACED);
-        keep_open(c, t->clone_flags, t->call.args[3]);
+        keep_open(c, t->clone_flags, t->call.args[VMTI_CLONE_CHILD_TID]);
         break;
     case 435: { /* clone3 (not in every SYS_ list) */
         struct { uint64_t flags, pidfd, child_tid; } args = {0}; /* head of struct clone_args (linux/sched.h) */
@@ -172,7 +172,7 @@ void vmti_child_stopped(struct vmti_catcher *c, pid_t tid)
 
 void vmti_child_exec(struct vmti_catcher *c, struct vmti_thread *t)
 {
-    if (t->frame) {
+    if (vmti_in_frame(t)) {
         vmti_engine_let_go(t, t->frame);
         vmti_thread_remove(c->r, t);
         return;
@@ -196,7 +196,7 @@ bool vmti_child_before_traceme(struct vmti_catcher *c, struct vmti_thread *t)
     struct vmti_thread *parent = t->vfork_parent ? vmti_thread_find(r, t->vfork_parent) : NULL;
     if ((int)t->call.args[0] != PTRACE_TRACEME)
         return false;
-    if (!t->other_process && r->dispatched) /* see dispatch_calls.c */
+    if (!t->other_process && vmti_is_dispatched(r)) /* see dispatch_calls.c */
         return false;
     if (!t->other_process) {
         vmti_lose(r, -EBUSY, VMTI_STEP_TRACEME);

@@ -249,9 +249,9 @@ static int check_elf(int fd, const char *path, const struct stat *st)
                        path);
         return VMTI_EXIT_RUN_FAILED;
     }
-    if (elf.e_ident[EI_DATA] != ELFDATA2LSB || elf.e_machine != EM_X86_64) {
+    if (elf.e_ident[EI_DATA] != ELFDATA2LSB || elf.e_machine != VMTI_ELF_MACHINE) {
         vmti_cmd_error("%s cannot be traced: it is a program for another processor (ELF machine %u), and this is "
-                       "vmtrace for x86-64",
+                       "vmtrace for " VMTI_PROCESSOR,
                        path, elf.e_machine);
         return VMTI_EXIT_RUN_FAILED;
     }

@@ -21,12 +21,12 @@ void vmti_undo_interruption(struct vmti_thread *t)
 {
     struct vmti_signals *s = &t->signals;
     vmti_regs regs;
-    if (s->interrupted || s->rerunning || vmti_get_regs(t, &regs) || vmti_regs_nr(&regs) < 0 ||
+    if (s->interrupted || s->rerunning || vmti_get_regs(t, &regs) || !vmti_regs_returned(&regs, t->call.ip) ||
         vmti_regs_result(&regs) != -EINTR)
         return;
     s->rerunning = true;
     s->rerun_result = vmti_regs_result(&regs);
-    vmti_regs_rerun(&regs);
+    vmti_regs_rerun(&regs, t->call.args[0]);
     vmti_set_regs(t, &regs);
 }
 
@@ -53,9 +53,9 @@ static void open_frame(struct vmti_catcher *c, struct vmti_thread *t)
     if (vmti_get_regs(t, &regs))
         return;
     uintptr_t sp = vmti_regs_sp(&regs);
-    if (sp <= VMTI_SIGFRAME_BYTES)
+    if (sp <= c->r->sigframe_bytes)
         return;
-    struct vmti_span *span = vmti_pin(c->r, t, sp - VMTI_SIGFRAME_BYTES, sp, true);
+    struct vmti_span *span = vmti_pin(c->r, t, sp - c->r->sigframe_bytes, sp, true);
     if (span)
         span->done = VMTI_DONE_RECORDED; /* which part of it the frame takes is not known */
 }
@@ -63,13 +63,13 @@ static void open_frame(struct vmti_catcher *c, struct vmti_thread *t)
 /*
  * The handler's frame holds the mask that its return restores, and the program may look at it; the kernel's mask lacks
  * our own signals. So the thread stops once more when the frame is written: single-stepped into a handler, it does before
- * its first instruction (arch/x86/kernel/signal.c, signal_setup_done). If there is no handler after all, a system call
+ * its first instruction (kernel/signal.c, signal_setup_done). If there is no handler after all, a system call
  * instead would go by unseen: PTRACE_SYSEMU_SINGLESTEP stops at it too, and does not make it.
  */
 static void resume_to_frame(struct vmti_catcher *c, struct vmti_thread *t, int signal, uint64_t blocked)
 {
     t->signals.frame_blocked = blocked;
-    if (t->frame) { /* the frame will be written with them */
+    if (vmti_in_frame(t)) { /* the frame will be written with them */
         vmti_thread_resume(c, t, signal);
         return;
     }
@@ -86,7 +86,7 @@ bool vmti_handler_stop(struct vmti_thread *t, int signal, int event)
     if (event || vmti_get_regs(t, &regs))
         return false;
     if (signal == (SIGTRAP | 0x80)) {
-        vmti_regs_rerun(&regs);
+        vmti_regs_rerun(&regs, vmti_regs_arg(&regs, 0)); /* the entry of a call */
         vmti_set_regs(t, &regs);
     } else if (signal == SIGTRAP) {
         uintptr_t at = vmti_regs_sp(&regs) + VMTI_SIGFRAME_MASK;
@@ -124,7 +124,7 @@ static void deliver(struct vmti_catcher *c, struct vmti_thread *t, int signal)
     vmti_storm_let_in(c, t);
     redo_interruption(t);
     s->interrupted = true;
-    if (t->frame)
+    if (vmti_in_frame(t))
         t->frame->action = *action;
     if (!vmti_action_has_handler(action)) {
         vmti_thread_resume(c, t, signal);
@@ -138,7 +138,8 @@ static void deliver(struct vmti_catcher *c, struct vmti_thread *t, int signal)
         s->blocked |= vmti_signal_bit(signal);
     s->wait_mask = false; /* the handler returns to the thread's own */
     /* The kernel does it too (kernel/signal.c, get_signal); for the net, the net. */
-    if ((action->flags & SA_RESETHAND) && !(vmti_is_own_signal(signal) && s->actions == &c->r->actions && !c->r->dispatched))
+    if ((action->flags & SA_RESETHAND) &&
+        !(vmti_is_own_signal(signal) && s->actions == &c->r->actions && !vmti_is_dispatched(c->r)))
         action->handler = (uint64_t)SIG_DFL;
     if (before)
         resume_to_frame(c, t, signal, before);
@@ -199,7 +200,7 @@ static void own_signal_stop(struct vmti_catcher *c, struct vmti_thread *t, int s
         return; /* dead; wait tells */
     bool sent = info.si_code <= 0;
     if (!sent && signal == SIGSEGV && (info.si_code == SEGV_MAPERR || info.si_code == SEGV_ACCERR) &&
-        vmti_fault(c->r, t, (uintptr_t)info.si_addr) == VMTI_FAULT_OURS) {
+        vmti_fault(c->r, t, vmti_untag((uintptr_t)info.si_addr)) == VMTI_FAULT_OURS) {
         vmti_thread_resume(c, t, 0);
     } else if (sent && blocks(s, signal)) {
         keep(c, t, signal, &info);

@@ -25,8 +25,6 @@ enum { ERESTARTSYS = 512 }; /* include/linux/errno.h */
 #define CLONE_CLEAR_SIGHAND 0x100000000ull
 #endif
 
-bool vmti_os_clock_by_call;
-
 /* ------------------------------------------------------------------------------------------- through the gate */
 
 /* The stack was taken for a child that does not need it. */

@@ -212,7 +212,7 @@ static struct vmti_thread *arm(struct vmti_frame *frame)
     t->frame = frame;
     vmti_signals_take_mask(t);
     t->frame = NULL;
-    vmti_context_rerun((ucontext_t *)frame->context, -EINTR, -1);
+    vmti_context_rerun((ucontext_t *)frame->context, -EINTR, -1, 0);
     return t;
 }
 

@@ -86,12 +86,11 @@ bool vmti_follow_is_like_us(pid_t tid, bool same_user)
 
 void vmti_follow_copy(struct vmti_thread *t, const vmti_regs *regs)
 {
-    enum { RED_ZONE = 128 }; /* System V ABI, AMD64: below the stack pointer, in use */
     struct vmti_follow_context context = {.regs = *regs};
     if (!vmti_following.on || !vmti_following.forks || !vmti_follow_is_like_us(t->tid, false) ||
         vmti_get_mask(t, &context.mask))
         return;
-    uintptr_t place = (vmti_regs_sp(regs) - RED_ZONE - sizeof context) & ~(uintptr_t)15;
+    uintptr_t place = (vmti_regs_sp(regs) - VMTI_RED_ZONE - sizeof context) & ~(uintptr_t)15;
     /* A signal would find the child on our stack. Our own are blocked as the program has them: so it is what the new
      * catcher takes for the program's wish. */
     uint64_t mask = ~VMTI_OWN_MASK | (context.mask & VMTI_OWN_MASK);

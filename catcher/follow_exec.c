@@ -99,7 +99,7 @@ static bool read_at(long fd, void *to, size_t bytes, uint64_t at)
 /* Is it glibc's loader, which knows LD_PRELOAD and can load libvmt? */
 static bool is_glibc_loader(long fd, const Elf64_Phdr *segment)
 {
-    static const char loader[] = "ld-linux-x86-64.so.";
+    static const char loader[] = VMTI_LOADER;
     char path[256] = "";
     size_t bytes = segment->p_filesz < sizeof path ? segment->p_filesz : sizeof path - 1;
     if (!read_at(fd, path, bytes, segment->p_offset))
@@ -115,7 +115,7 @@ static bool is_dynamic(long fd)
 {
     Elf64_Ehdr elf;
     if (!read_at(fd, &elf, sizeof elf, 0) || elf.e_ident[EI_CLASS] != ELFCLASS64 || elf.e_ident[EI_DATA] != ELFDATA2LSB ||
-        elf.e_machine != EM_X86_64 || elf.e_phentsize != sizeof(Elf64_Phdr))
+        elf.e_machine != VMTI_ELF_MACHINE || elf.e_phentsize != sizeof(Elf64_Phdr))
         return false;
     for (unsigned i = 0; i < elf.e_phnum; i++) {
         Elf64_Phdr segment;
@@ -235,7 +235,8 @@ static char *put_order(char *to, struct vmti_catcher *c, struct vmti_thread *t, 
         to = vmti_put_number(to, (uint64_t)added);
     to = vmti_put_number(vmti_put_text(to, ";follow=next;since="), f->since);
     /* The catcher is a child of the process that it traces. */
-    to = vmti_put_number(vmti_put_text(to, ";catcher="), t->other_process || c->r->dispatched ? 0 : (uint64_t)c->r->catcher);
+    to = vmti_put_number(vmti_put_text(to, ";catcher="),
+                         t->other_process || vmti_is_dispatched(c->r) ? 0 : (uint64_t)c->r->catcher);
     to = vmti_put_text(vmti_put_text(to, ";trace="), f->file);
     *to++ = '\0';
     return to;
@@ -299,7 +300,7 @@ void vmti_follow_exec_after(struct vmti_catcher *c, struct vmti_thread *t, int64
     /* Perhaps it is our words that were too many: once more, without them. */
     if (result != -E2BIG || vmti_get_regs(t, &regs))
         return;
-    vmti_regs_rerun(&regs);
+    vmti_regs_rerun(&regs, t->call.args[0]);
     if (vmti_set_regs(t, &regs))
         return;
     t->exec_alone = true;

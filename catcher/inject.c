@@ -9,12 +9,12 @@
 
 #include "proc.h"
 
-/* A `syscall` instruction in the text of this library. */
+/* An instruction that makes a call, in the text of this library. */
 extern VMTI_HIDDEN const char vmti_syscall_insn[];
 __asm__(".pushsection .text\n"
         ".hidden vmti_syscall_insn\n"
         ".globl vmti_syscall_insn\n"
-        "vmti_syscall_insn: syscall\n"
+        "vmti_syscall_insn: " VMTI_ASM_SYSCALL "\n"
         ".popsection\n");
 
 /* The end of a process's first thread is not reported before its other threads have been waited for (ptrace(2)): those

@@ -94,3 +94,17 @@ bool vmti_proc_number(const char **at, int64_t *number)
     *at = p;
     return true;
 }
+
+bool vmti_proc_hex(const char **at, uint64_t *number)
+{
+    const char *p = *at;
+    while (*p && !(p[0] == '0' && p[1] == 'x'))
+        p++;
+    if (!*p)
+        return false;
+    *number = 0;
+    for (p += 2; (*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'f'); p++)
+        *number = *number << 4 | (uint64_t)(*p <= '9' ? *p - '0' : *p - 'a' + 10);
+    *at = p;
+    return true;
+}

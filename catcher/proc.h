@@ -46,4 +46,7 @@ VMTI_HIDDEN const char *vmti_proc_line(const char *text, const char *key);
 /* Takes a decimal number, and what is not a digit before it, from *at. False: there is none. */
 VMTI_HIDDEN bool vmti_proc_number(const char **at, int64_t *number);
 
+/* The same for a hexadecimal one that begins with 0x. */
+VMTI_HIDDEN bool vmti_proc_hex(const char **at, uint64_t *number);
+
 #endif

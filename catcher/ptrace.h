@@ -24,19 +24,42 @@ static inline long vmti_ptrace_resume(pid_t tid, int signal)
     return vmti_ptrace(PTRACE_SYSCALL, tid, 0, (uintptr_t)signal);
 }
 
+/* Gets or sets the first `sets` sets of registers. */
+static inline long vmti_ptrace_regsets(long request, pid_t tid, const vmti_regs *regs, unsigned sets)
+{
+    static const struct { uintptr_t type; size_t at, bytes; } regset[] = VMTI_REGSETS;
+    long error = 0;
+    for (unsigned i = 0; !error && i < sets && i < sizeof regset / sizeof regset[0]; i++) {
+        struct { uintptr_t base; size_t bytes; } place = {(uintptr_t)regs + regset[i].at, regset[i].bytes};
+        error = vmti_ptrace(request, tid, regset[i].type, (uintptr_t)&place);
+    }
+    return error;
+}
+
+enum { VMTI_REGSETS_ALL = 8 };
+
 static inline long vmti_ptrace_get_regs(pid_t tid, vmti_regs *regs)
 {
-    return vmti_ptrace(PTRACE_GETREGS, tid, 0, (uintptr_t)regs);
+    return vmti_ptrace_regsets(PTRACE_GETREGSET, tid, regs, VMTI_REGSETS_ALL);
 }
 
 static inline long vmti_ptrace_set_regs(pid_t tid, const vmti_regs *regs)
 {
-    return vmti_ptrace(PTRACE_SETREGS, tid, 0, (uintptr_t)regs);
+    return vmti_ptrace_regsets(PTRACE_SETREGSET, tid, regs, VMTI_REGSETS_ALL);
 }
 
+/* At a call's entry: what the call is given, and, where the first argument is not in the register of the result, also at its exit:
+ * what the program finds. */
 static inline long vmti_ptrace_set_arg(pid_t tid, unsigned i, uint64_t value)
 {
+#if VMTI_POKES_ARGUMENTS
     return vmti_ptrace(PTRACE_POKEUSR, tid, vmti_arg_offset(i), value);
+#else
+    vmti_regs regs; /* the arguments are in the first set */
+    long error = vmti_ptrace_regsets(PTRACE_GETREGSET, tid, &regs, 1);
+    vmti_regs_set_arg(&regs, i, value);
+    return error ? error : vmti_ptrace_regsets(PTRACE_SETREGSET, tid, &regs, 1);
+#endif
 }
 
 static inline long vmti_ptrace_get_siginfo(pid_t tid, siginfo_t *info)

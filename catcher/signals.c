@@ -64,7 +64,7 @@ void vmti_signals_forget(struct vmti_region *r, struct vmti_thread *t)
 /* The action that the kernel is given for what a program wants. A process with handlers of its own needs no net. */
 static void for_kernel(struct vmti_region *r, struct vmti_thread *t, int signal, struct vmti_sigaction *action)
 {
-    if (t->signals.actions == &r->actions || r->dispatched) {
+    if (t->signals.actions == &r->actions || vmti_is_dispatched(r)) {
         vmti_action_for_kernel(r, signal, action);
         return;
     }
@@ -77,7 +77,7 @@ static void for_kernel(struct vmti_region *r, struct vmti_thread *t, int signal,
 static void inject_action(struct vmti_region *r, struct vmti_thread *t, int signal, const struct vmti_sigaction *action)
 {
     struct vmti_injection in;
-    if (t->frame) {
+    if (vmti_in_frame(t)) {
         vmti_sys(SYS_rt_sigaction, signal, action, 0, sizeof action->mask, 0, 0);
         return;
     }
@@ -129,7 +129,7 @@ void vmti_signals_give_kept_back(struct vmti_region *r, struct vmti_thread *t)
 static bool is_pending(struct vmti_thread *t, int signal, bool (*like)(const siginfo_t *info))
 {
     uint64_t set = 0;
-    if (!t->frame)
+    if (!vmti_in_frame(t))
         return vmti_signal_is_queued(t->tid, like);
     if (like(t->frame->info) && t->frame->info->si_code <= 0)
         return true; /* it is what the handler is for */
@@ -213,9 +213,9 @@ static void offer_before(struct vmti_region *r, struct vmti_thread *t)
     else
         s->offered = s->wait_mask ? kept & ~s->wait_blocked : 0;
     s->just_kept = false;
-    if (t->frame && s->offered == VMTI_OWN_MASK) /* one of them is to stop the call's end */
+    if (vmti_in_frame(t) && s->offered == VMTI_OWN_MASK) /* one of them is to stop the call's end */
         s->offered = vmti_signal_bit(SIGSEGV);
-    if (t->frame && s->offered) /* where it is not blocked it would come before the call */
+    if (vmti_in_frame(t) && s->offered) /* where it is not blocked it would come before the call */
         vmti_change_mask(t, s->offered, 0);
     offer(t, s->offered);
 }
@@ -238,7 +238,7 @@ static void offer_after(struct vmti_region *r, struct vmti_thread *t, int signal
     if (!(s->offered & vmti_signal_bit(signal)))
         return;
     s->offered &= ~vmti_signal_bit(signal);
-    if (t->frame)
+    if (vmti_in_frame(t))
         vmti_change_mask(t, 0, vmti_signal_bit(signal));
     if (!kept || is_pending(t, signal, signal == SIGSEGV ? is_segv : is_sys)) {
         /* If it has interrupted the call, that is to run again, and not to be interrupted again. */
@@ -383,7 +383,7 @@ static void before_exec(struct vmti_region *r, struct vmti_thread *t)
         return;
     vmti_regs regs, skipped;
     int status;
-    if (t->frame) {
+    if (vmti_in_frame(t)) {
         inject_ignored(r, t, ignored);
         return;
     }
@@ -394,7 +394,7 @@ static void before_exec(struct vmti_region *r, struct vmti_thread *t)
     if (vmti_set_regs(t, &skipped) || vmti_ptrace_resume(t->tid, 0) || !vmti_inject_wait(r, t->tid, &status))
         return; /* dead; wait tells */
     inject_ignored(r, t, ignored);
-    vmti_regs_rerun(&regs);
+    vmti_regs_rerun(&regs, t->call.args[0]);
     vmti_set_regs(t, &regs);
     t->in_call = false;
 }
@@ -403,7 +403,7 @@ static void before_exec(struct vmti_region *r, struct vmti_thread *t)
  * is in it still, for the frame is open for reading only. */
 static void before_sigreturn(struct vmti_catcher *c, struct vmti_thread *t)
 {
-    uintptr_t at = t->call.sp + VMTI_SIGFRAME_MASK - sizeof(uint64_t); /* the handler's return took its address */
+    uintptr_t at = t->call.sp + VMTI_SIGFRAME_MASK - VMTI_SIGFRAME_TAKEN;
     uint64_t mask;
     t->effect[0] = t->effect[1] = 0;
     if (!vmti_program_read(c->r->catcher, &mask, at, sizeof mask) || !(mask & VMTI_OWN_MASK))
@@ -423,7 +423,7 @@ void vmti_signals_before(struct vmti_catcher *c, struct vmti_thread *t)
         int signal = (int)t->call.args[0];
         /* Read now: the call may write the old action over it. */
         t->effect[0] = t->call.args[1] && vmti_program_read(c->r->catcher, action, t->call.args[1], sizeof *action);
-        if (c->r->dispatched && t->call.args[2]) /* most of what the kernel has is ours */
+        if (vmti_is_dispatched(c->r) && t->call.args[2]) /* most of what the kernel has is ours */
             replace_argument(t, 2, 0);
         if (!t->effect[0] || !vmti_action_needs_change(c->r, signal, action))
             break;
@@ -471,7 +471,7 @@ void vmti_signals_before(struct vmti_catcher *c, struct vmti_thread *t)
         shorten_timespec(c, t, 4);
         break;
     case SYS_pselect6:
-    case 333: /* io_pgetevents */
+    case SYS_io_pgetevents:
         replace_packed_mask(c, t, 5);
         break;
     case SYS_execve:
@@ -492,7 +492,7 @@ static void after_sigaction(struct vmti_catcher *c, struct vmti_thread *t)
     int signal = (int)t->call.args[0];
     if (signal < 1 || signal > VMTI_SIGNALS)
         return;
-    if (t->call.args[2] && c->r->dispatched) {
+    if (t->call.args[2] && vmti_is_dispatched(c->r)) {
         vmti_regs regs;
         if (!vmti_program_write(c->r->catcher, t->call.args[2], &t->signals.actions->of[signal - 1], sizeof old) &&
             !vmti_get_regs(t, &regs)) {
@@ -536,7 +536,7 @@ void vmti_signals_after(struct vmti_catcher *c, struct vmti_thread *t, int64_t r
 {
     struct vmti_signals *s = &t->signals;
     for (unsigned i = 0; t->replaced; i++, t->replaced >>= 1)
-        if (t->replaced & 1)
+        if ((t->replaced & 1) && (i || VMTI_REGS_KEEP_CALL)) /* else the result is there, and the kernel has kept it */
             vmti_set_arg(t, i, t->call.args[i]);
     s->interrupted = false;
     if (s->wait_mask && result != -EINTR && result != -ERESTARTNOHAND)

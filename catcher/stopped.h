@@ -10,30 +10,33 @@
 #include "frame.h"
 #include "ptrace.h"
 
+/* A macro, as vmti_is_dispatched(). */
+#define vmti_in_frame(t) (VMTI_HAS_DISPATCH && (t)->frame)
+
 static inline long vmti_get_regs(const struct vmti_thread *t, vmti_regs *regs)
 {
-    return t->frame ? vmti_frame_get_regs(t->frame, regs) : vmti_ptrace_get_regs(t->tid, regs);
+    return vmti_in_frame(t) ? vmti_frame_get_regs(t->frame, regs) : vmti_ptrace_get_regs(t->tid, regs);
 }
 
 static inline long vmti_set_regs(const struct vmti_thread *t, const vmti_regs *regs)
 {
-    return t->frame ? vmti_frame_set_regs(t->frame, regs) : vmti_ptrace_set_regs(t->tid, regs);
+    return vmti_in_frame(t) ? vmti_frame_set_regs(t->frame, regs) : vmti_ptrace_set_regs(t->tid, regs);
 }
 
 static inline long vmti_set_arg(const struct vmti_thread *t, unsigned i, uint64_t value)
 {
-    return t->frame ? vmti_frame_set_arg(t->frame, i, value) : vmti_ptrace_set_arg(t->tid, i, value);
+    return vmti_in_frame(t) ? vmti_frame_set_arg(t->frame, i, value) : vmti_ptrace_set_arg(t->tid, i, value);
 }
 
 /* The blocked signals; bit n-1 is signal n. */
 static inline long vmti_get_mask(const struct vmti_thread *t, uint64_t *mask)
 {
-    return t->frame ? vmti_frame_get_mask(t->frame, mask) : vmti_ptrace_get_mask(t->tid, mask);
+    return vmti_in_frame(t) ? vmti_frame_get_mask(t->frame, mask) : vmti_ptrace_get_mask(t->tid, mask);
 }
 
 static inline long vmti_set_mask(const struct vmti_thread *t, const uint64_t *mask)
 {
-    return t->frame ? vmti_frame_set_mask(t->frame, mask) : vmti_ptrace_set_mask(t->tid, mask);
+    return vmti_in_frame(t) ? vmti_frame_set_mask(t->frame, mask) : vmti_ptrace_set_mask(t->tid, mask);
 }
 
 /* Changes it by these signals. */
@@ -49,12 +52,12 @@ static inline void vmti_change_mask(const struct vmti_thread *t, uint64_t block,
 /* Of the signal that it stopped for. */
 static inline long vmti_get_siginfo(const struct vmti_thread *t, siginfo_t *info)
 {
-    return t->frame ? vmti_frame_get_siginfo(t->frame, info) : vmti_ptrace_get_siginfo(t->tid, info);
+    return vmti_in_frame(t) ? vmti_frame_get_siginfo(t->frame, info) : vmti_ptrace_get_siginfo(t->tid, info);
 }
 
 static inline long vmti_set_siginfo(const struct vmti_thread *t, const siginfo_t *info)
 {
-    return t->frame ? vmti_frame_set_siginfo(t->frame, info)
+    return vmti_in_frame(t) ? vmti_frame_set_siginfo(t->frame, info)
                     : vmti_ptrace(PTRACE_SETSIGINFO, t->tid, 0, (uintptr_t)info);
 }
 

@@ -3,7 +3,6 @@
 #include "internal.h"
 
 #include <errno.h>
-#include <linux/audit.h>
 #include <string.h>
 
 #include "../harness/effects.h"
@@ -13,9 +12,6 @@
 #include "../harness/trace_write.h"
 #include "../harness/walk.h"
 #include "../harness/window.h"
-
-/* Numbers of the x32 ABI have this bit (arch/x86/include/uapi/asm/unistd.h); they are other calls. */
-#define X32_BIT 0x40000000u
 
 /* ------------------------------------------------------------------------------------------- system calls */
 
@@ -87,7 +83,7 @@ bool vmti_call_enter(struct vmti_catcher *c, struct vmti_thread *t, const struct
     t->row = NULL;
     t->refused = 0;
     /* restart_syscall(2) goes on with the call before it, which was interrupted by a stop: that is still in t->call, for
-     * where a handler ran in between the call is not resumed (arch/x86/kernel/signal.c: EINTR). */
+     * where a handler ran in between the call is not resumed (kernel/signal.c of the processor: EINTR). */
     if (entry->nr != SYS_restart_syscall) {
         t->call.nr = (int64_t)entry->nr;
         memcpy(t->call.args, entry->args, sizeof t->call.args);
@@ -102,7 +98,7 @@ bool vmti_call_enter(struct vmti_catcher *c, struct vmti_thread *t, const struct
     }
     if (!t->signals.rerunning)
         r->counts.syscalls++;
-    bool native = entry->arch == AUDIT_ARCH_X86_64 && !(entry->nr & X32_BIT);
+    bool native = entry->arch == VMTI_AUDIT_ARCH && !(entry->nr & VMTI_FOREIGN_NR);
     t->row = native ? vmti_row(t->call.nr) : NULL;
     if (!t->row) {
         t->signals.rerunning = false;

@@ -103,11 +103,11 @@ bool vmti_storm_puts_off(struct vmti_catcher *c, struct vmti_thread *t, int sign
         !is_of_a_timer(signal, &info))
         return false;
     /* A call that it has interrupted says so, and the handler comes before that is seen. */
-    if (vmti_get_regs(t, &regs) || vmti_regs_nr(&regs) >= 0)
+    if (vmti_get_regs(t, &regs) || vmti_regs_in_call(&regs, t->call.ip))
         return false;
     s->put_off = vmti_signal_bit(signal);
     vmti_change_mask(t, s->put_off, 0);
-    if (t->frame) {
+    if (vmti_in_frame(t)) {
         put_back(c, t, signal, &info);
         return true;
     }
@@ -125,7 +125,7 @@ void vmti_storm_let_in(struct vmti_catcher *c, struct vmti_thread *t)
     vmti_change_mask(t, 0, s->put_off);
     s->put_off = 0;
     s->returned_at = 0;
-    if (c->r->dispatched)
+    if (vmti_is_dispatched(c->r))
         end_moment(c, t);
     else if (!--c->put_off)
         set_timer(0);
@@ -134,7 +134,7 @@ void vmti_storm_let_in(struct vmti_catcher *c, struct vmti_thread *t)
 void vmti_storm_stop(struct vmti_catcher *c, struct vmti_thread *t, int signal)
 {
     /* With the dispatch engine it would come before a call that the thread is about to make, again and again. */
-    if (signal == VMTI_TELLING_SIGNAL || (signal != SIGSEGV && !c->r->dispatched) || is_over(&t->signals))
+    if (signal == VMTI_TELLING_SIGNAL || (signal != SIGSEGV && !vmti_is_dispatched(c->r)) || is_over(&t->signals))
         vmti_storm_let_in(c, t);
 }
 

@@ -52,7 +52,7 @@ void vmti_thread_remove(struct vmti_region *r, struct vmti_thread *t)
 void vmti_thread_resume(struct vmti_catcher *c, struct vmti_thread *t, int signal)
 {
     t->resumed_at = c->r->changes;
-    if (t->frame)
+    if (vmti_in_frame(t))
         t->frame->deliver = signal;
     else
         vmti_thread_continue(t, signal);
@@ -78,6 +78,27 @@ bool vmti_thread_in_allocator(struct vmti_region *r, struct vmti_thread *t)
 
 /* ------------------------------------------------------------------------------------------- halting */
 
+/*
+ * The call that a thread waits in, which the registers do not tell any more once it has stopped: proc_pid_syscall(5) has it before.
+ * One that begins to wait between this and its stop returns EINTR, if it is of those that the kernel does not restart.
+ */
+static void note_blocked_call(struct vmti_region *r, struct vmti_thread *t)
+{
+    char text[256];
+    uint64_t word[8]; /* six arguments, the stack pointer, the address behind the instruction */
+    int64_t nr = 0;
+    const char *at = text;
+    if (vmti_proc_read(r->pid, t->tid, "/syscall", text, sizeof text) <= 0 || !vmti_proc_number(&at, &nr))
+        return; /* it runs */
+    for (unsigned i = 0; i < 8; i++)
+        if (!vmti_proc_hex(&at, &word[i]))
+            return;
+    t->call.nr = nr;
+    memcpy(t->call.args, word, sizeof t->call.args);
+    t->call.sp = word[6];
+    t->call.ip = word[7];
+}
+
 static long seize(void *catcher, pid_t tid)
 {
     struct vmti_catcher *c = catcher;
@@ -90,10 +111,13 @@ static long seize(void *catcher, pid_t tid)
     r->error_step = VMTI_STEP_SEIZE;
     if (error)
         return error;
-    if (!vmti_thread_add(r, tid)) {
+    struct vmti_thread *t = vmti_thread_add(r, tid);
+    if (!t) {
         r->error_step = VMTI_STEP_MEMORY;
         return -ENOMEM;
     }
+    if (!VMTI_REGS_KEEP_CALL)
+        note_blocked_call(r, t);
     vmti_ptrace(PTRACE_INTERRUPT, tid, 0, 0);
     return 0;
 }
@@ -134,12 +158,16 @@ static bool is_fault(const siginfo_t *info)
 /* The call that the thread was in is noted, for the kernel may resume it by restart_syscall, which does not say. */
 static void note_call(struct vmti_thread *t)
 {
+#if VMTI_REGS_KEEP_CALL /* else see note_blocked_call() */
     vmti_regs regs;
     if (vmti_ptrace_get_regs(t->tid, &regs) || vmti_regs_nr(&regs) < 0 || vmti_regs_nr(&regs) == SYS_restart_syscall)
         return;
     t->call.nr = vmti_regs_nr(&regs);
     for (unsigned i = 0; i < 6; i++)
         t->call.args[i] = vmti_regs_arg(&regs, i);
+#else
+    (void)t;
+#endif
 }
 
 bool vmti_thread_halted(struct vmti_thread *t)

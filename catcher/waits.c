@@ -72,7 +72,7 @@ bool vmti_waits_has_no_child(struct vmti_catcher *c, const struct vmti_thread *t
     bool waitid = t->call.nr == SYS_waitid;
     uint64_t options = t->call.args[waitid ? 3 : 2];
     bool any = waitid ? (int)t->call.args[0] == WAITID_P_ALL : (int)t->call.args[0] == -1;
-    if (!any || c->r->dispatched || !(options & ((uint32_t)__WALL | (uint32_t)__WCLONE)) || t->other_process)
+    if (!any || vmti_is_dispatched(c->r) || !(options & ((uint32_t)__WALL | (uint32_t)__WCLONE)) || t->other_process)
         return false;
     struct search search = {c->r, options & __WNOTHREAD ? t->tid : 0, options & __WALL};
     return !has_others(&search);

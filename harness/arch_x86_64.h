@@ -1,29 +1,75 @@
 /* SPDX-License-Identifier: MIT */
-/* Registers, instructions and page size of x86-64. Beside this file only the stub of a followed child (follow.c) and the dispatch
- * engine (gate.c, frame.c, dispatch_calls.c, dispatch_threads.c) name a register, and inject.c an instruction. */
-#ifndef VMTI_ARCH_X86_64_H
-#define VMTI_ARCH_X86_64_H
-
-#include <stdint.h>
+/* x86-64, for arch.h. Beside this file only follow_x86_64.c and the dispatch engine (gate.c, frame.c, dispatch_calls.c,
+ * dispatch_threads.c) name a register. */
+#include <elf.h>
+#include <stddef.h>
 #include <sys/user.h>
 
-#if !defined(__x86_64__) || !defined(__linux__)
-#error "VMTRACE runs on Linux on x86-64 only (for now): no other register layout has been written"
-#endif
+/* What messages call it. */
+#define VMTI_PROCESSOR "x86-64"
+#define VMTI_LOADER "ld-linux-x86-64.so." /* glibc's, with a version behind */
+enum { VMTI_ELF_MACHINE = EM_X86_64 };
+/* Syscall User Dispatch (Linux 5.11): the dispatch engine can be. */
+#define VMTI_HAS_DISPATCH 1
 
-enum { VMTI_PAGE_SHIFT = 12 };
-#define VMTI_PAGE_SIZE ((uintptr_t)1 << VMTI_PAGE_SHIFT)
 /* User addresses without 5-level paging hints end here (Documentation/arch/x86/x86_64/mm.rst). */
 #define VMTI_ADDRESS_BITS 47
 
 /* Length of the `syscall` instruction: set ip back by it to run a call again. */
 enum { VMTI_SYSCALL_INSN = 2 };
 
+/* Below the stack pointer, in use (System V ABI, AMD64). */
+enum { VMTI_RED_ZONE = 128 };
+
 /* Most bytes that the kernel may write below the stack pointer for a signal frame: the red zone, the frame, and an
  * xsave area with AMX (arch/x86/kernel/signal.c, get_sigframe). */
-enum { VMTI_SIGFRAME_BYTES = 128 + 1024 + 12 * 1024 };
+static inline size_t vmti_sigframe_bytes(void) { return VMTI_RED_ZONE + 1024 + 12 * 1024; }
+
+/* Where the blocked signals are that the handler's return restores, from the stack pointer at the handler's first
+ * instruction: after the return address, a struct ucontext (arch/x86/include/asm/sigframe.h, struct rt_sigframe). */
+enum { VMTI_SIGFRAME_MASK = 8 + 296 };
+/* Bytes of the frame that are below the stack pointer at rt_sigreturn: the handler's return took the address. */
+enum { VMTI_SIGFRAME_TAKEN = 8 };
+
+/*
+ * libc's struct pthread, which begins at the thread pointer: 2304 bytes in glibc 2.31, 2368 in 2.36, to the end of a page. Not a
+ * byte more: what lies before and behind may be the program's, in the same mapping.
+ */
+enum { VMTI_PTHREAD_BEFORE = 0, VMTI_PTHREAD_BEHIND = 2304 };
+
+/* ------------------------------------------------------------------------------------------- system calls */
+
+/* Which of the two numbers of a row in syscalls.def, and whether the calls are there that x86-64 alone has. */
+#define VMTI_NR(x86, aarch64) x86
+#define VMTI_HAS_X86_CALLS 1
+/* clone(flags, stack, parent_tid, child_tid, tls): CONFIG_CLONE_BACKWARDS swaps the latter two. */
+#define VMTI_CLONE_TLS_FIRST 0
+enum { VMTI_CLONE_CHILD_TID = 3 };
+
+/* AUDIT_ARCH_X86_64 (linux/audit.h), and the bit of the x32 ABI's numbers, which are other calls
+ * (arch/x86/include/uapi/asm/unistd.h). */
+#define VMTI_AUDIT_ARCH 0xc000003eu
+#define VMTI_FOREIGN_NR 0x40000000u
+
+/* Sizes of the kernel's types that depend on the processor; see syscalls.h. */
+enum {
+    VMTI_SIZEOF_stat = 144,
+    VMTI_SIZEOF_epoll_event = 12,        /* packed */
+    VMTI_SIZEOF_semid_ds = 104,          /* arch/x86/include/uapi/asm/sembuf.h, struct semid64_ds */
+    VMTI_SEMID_NSEMS = 80,               /* where the number of semaphores is in it */
+    VMTI_SIZEOF_shadow_stack_status = 0, /* of prctl(2): EINVAL, with nothing behind the pointer looked at */
+};
+
+/* ------------------------------------------------------------------------------------------- registers */
 
 typedef struct user_regs_struct vmti_regs;
+
+/* The kernel's sets of registers that they come in (ptrace(2), PTRACE_GETREGSET). */
+#define VMTI_REGSETS {{NT_PRSTATUS, 0, sizeof(vmti_regs)}}
+/* PTRACE_POKEUSER writes one: vmti_arg_offset(). */
+#define VMTI_POKES_ARGUMENTS 1
+/* At a stop in a call they have its number and arguments, also when it has returned. */
+#define VMTI_REGS_KEEP_CALL 1
 
 static inline uint64_t vmti_regs_ip(const vmti_regs *r) { return r->rip; }
 static inline uint64_t vmti_regs_sp(const vmti_regs *r) { return r->rsp; }
@@ -53,9 +99,21 @@ static inline void vmti_regs_set_start(vmti_regs *r, uint64_t ip, uint64_t sp)
     r->orig_rax = (uint64_t)-1; /* no restart logic */
 }
 
-/* Runs the interrupted call of the thread once more, from its start. */
-static inline void vmti_regs_rerun(vmti_regs *r)
+/* Is the thread in a call, or at its end, whose instruction ends at `after`? */
+static inline int vmti_regs_in_call(const vmti_regs *r, uint64_t after)
 {
+    (void)after;
+    return (int64_t)r->orig_rax >= 0;
+}
+
+/* ... and has the call returned, as far as the registers know? The kernel sets one back that it restarts by itself, here when
+ * no signal has stopped the thread (arch/x86/kernel/signal.c, arch_do_signal_or_restart). */
+static inline int vmti_regs_returned(const vmti_regs *r, uint64_t after) { return vmti_regs_in_call(r, after); }
+
+/* Runs the interrupted call of the thread, whose first argument was `first`, once more from its start. */
+static inline void vmti_regs_rerun(vmti_regs *r, uint64_t first)
+{
+    (void)first;
     r->rip -= VMTI_SYSCALL_INSN;
     r->rax = r->orig_rax;
 }
@@ -72,9 +130,8 @@ static inline void vmti_regs_skip_call(vmti_regs *r) { r->orig_rax = (uint64_t)-
 
 static inline void vmti_regs_set_result(vmti_regs *r, int64_t result) { r->rax = (uint64_t)result; }
 
-/* Where the blocked signals are that the handler's return restores, from the stack pointer at the handler's first
- * instruction: after the return address, a struct ucontext (arch/x86/include/asm/sigframe.h, struct rt_sigframe). */
-enum { VMTI_SIGFRAME_MASK = 8 + 296 };
+/* An address without what the processor does not look at. */
+static inline uint64_t vmti_untag(uint64_t address) { return address; }
 
 /* Offset of argument i (0..5) of a system call in `struct user`, for PTRACE_POKEUSER, and in vmti_regs. */
 static inline unsigned long vmti_arg_offset(unsigned i)
@@ -99,15 +156,16 @@ static inline uint64_t vmti_regs_arg(const vmti_regs *r, unsigned i)
 /*
  * For a handler that has come just after a system call, which returned `result`: runs it again. `nr` is its number, or
  * negative if it is not known; then it is looked for in the instruction before, where compilers and libc put it. False: it
- * is not so, or the number is not there. The instruction leaves its own end in RCX.
+ * is not so, or the number is not there. The instruction leaves its own end in RCX. Its first argument is where it was.
  */
-#define vmti_context_rerun(context, result, nr)                                                                        \
+#define vmti_context_rerun(context, result, nr, first)                                                                 \
     vmti_rerun_at((unsigned char *)(context)->uc_mcontext.gregs[REG_RIP], &(context)->uc_mcontext.gregs[REG_RIP],      \
-                  &(context)->uc_mcontext.gregs[REG_RAX], (context)->uc_mcontext.gregs[REG_RCX], (result), (nr))
+                  &(context)->uc_mcontext.gregs[REG_RAX], (context)->uc_mcontext.gregs[REG_RCX], (result), (nr), (first))
 
 static inline int vmti_rerun_at(const unsigned char *ip, long long *rip, long long *rax, long long rcx, long long result,
-                                long long nr)
+                                long long nr, uint64_t first)
 {
+    (void)first;
     if (*rax != result || rcx != *rip || ip[-2] != 0x0f || ip[-1] != 0x05)
         return 0;
     if (nr < 0 && ip[-4] == 0x31 && ip[-3] == 0xc0) /* xor %eax, %eax */
@@ -120,6 +178,11 @@ static inline int vmti_rerun_at(const unsigned char *ip, long long *rip, long lo
     *rip -= VMTI_SYSCALL_INSN;
     return 1;
 }
+
+/* ------------------------------------------------------------------------------------------- instructions */
+
+#define VMTI_ASM_SYSCALL "syscall"
+#define VMTI_ASM_SIGRETURN "mov $15, %rax\n    syscall"
 
 /* A system call without libc: no errno (thread-local memory is shared with the program in the helper), no
  * cancellation point, no lazy binding. Returns the kernel's value: a negative errno on failure. */
@@ -175,5 +238,3 @@ static inline int vmti_on_valgrind(void)
                      : "cc", "memory", "rdi");
     return answer != 0;
 }
-
-#endif

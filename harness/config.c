@@ -193,3 +193,12 @@ int vmti_config_check(const vmt_config *config)
                                   "VMT_ENGINE_AUTO", (int)config->engine);
     return 0;
 }
+
+int vmti_check_page_size(unsigned long bytes)
+{
+    if (bytes == VMTI_PAGE_SIZE)
+        return 0;
+    return vmti_fail(-ENOTSUP, "cannot trace: this system has pages of %lu bytes, and VMTRACE traces pages of %lu bytes; use a kernel "
+                               "with these, or skip the test",
+                     bytes, (unsigned long)VMTI_PAGE_SIZE);
+}

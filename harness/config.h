@@ -39,6 +39,9 @@ VMTI_HIDDEN const char *vmti_engine_name(vmt_engine engine);
 /* False if there is no such engine. */
 VMTI_HIDDEN bool vmti_engine_parse(const char *name, vmt_engine *engine);
 
+/* Are the system's pages of the size that VMTRACE is made for? 0, or -ENOTSUP with its sentence. */
+VMTI_HIDDEN int vmti_check_page_size(unsigned long bytes);
+
 /* "heap" and so on. */
 VMTI_HIDDEN const char *vmti_scope_name(vmt_scope scope);
 

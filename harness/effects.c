@@ -19,12 +19,12 @@
 
 static uintptr_t page_up(uintptr_t address)
 {
-    return (address + VMTI_PAGE_SIZE - 1) & ~(VMTI_PAGE_SIZE - 1);
+    return (vmti_untag(address) + VMTI_PAGE_SIZE - 1) & ~(VMTI_PAGE_SIZE - 1);
 }
 
 static uintptr_t page_down(uintptr_t address)
 {
-    return address & ~(VMTI_PAGE_SIZE - 1);
+    return vmti_untag(address) & ~(VMTI_PAGE_SIZE - 1);
 }
 
 /* Sets directory bits of the pages of [start, end); losing them would lose touches, so no memory ends the region. */
@@ -134,13 +134,12 @@ void vmti_exempt(struct vmti_region *r, uintptr_t start, uintptr_t end)
 
 /*
  * The kernel writes to the rseq area and to the tid word of a pthread, and reads its robust list. The latter two lie in libc's
- * struct pthread, which begins at the thread pointer: 2304 bytes in glibc 2.31, 2368 in 2.36, to the end of a page. Not a byte more
- * is exempt: what lies before and behind may be the program's, in the same mapping.
+ * struct pthread, which begins or ends at the thread pointer.
  */
 void vmti_exempt_tls(struct vmti_region *r, uintptr_t tls)
 {
-    enum { STRUCT_PTHREAD = 2304, RSEQ_BYTES = 32 };
-    vmti_exempt(r, tls, tls + STRUCT_PTHREAD);
+    enum { RSEQ_BYTES = 32 };
+    vmti_exempt(r, tls - VMTI_PTHREAD_BEFORE, tls + VMTI_PTHREAD_BEHIND);
     if (r->rseq_offset)
         vmti_exempt(r, tls + r->rseq_offset, tls + r->rseq_offset + RSEQ_BYTES);
     vmti_exempt(r, tls + r->allocator_depth_offset, tls + r->allocator_depth_offset + sizeof(int));
@@ -538,8 +537,9 @@ void vmti_effect_before(struct vmti_region *r, struct vmti_thread *t)
 {
     switch (t->row->effect) {
     case VMTI_EFFECT_SIGRETURN: {
-        /* The kernel reads the frame that lies from just below the stack pointer on (arch/x86/kernel/signal_64.c). */
-        struct vmti_span *span = vmti_pin(r, t, t->call.sp - 8, t->call.sp + VMTI_SIGFRAME_BYTES, false);
+        /* The kernel reads the frame that lies from the stack pointer, or from just below it, on (sys_rt_sigreturn). */
+        uintptr_t frame = t->call.sp - VMTI_SIGFRAME_TAKEN;
+        struct vmti_span *span = vmti_pin(r, t, frame, frame + r->sigframe_bytes, false);
         if (span)
             span->done = VMTI_DONE_RECORDED; /* how much of it is the frame is not known */
         break;

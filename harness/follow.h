@@ -32,6 +32,9 @@ struct vmti_follow_context {
     uint64_t mask;
 };
 
+/* Can the stub save all registers of this processor? */
+VMTI_HIDDEN bool vmti_follow_can_save(void);
+
 /* Where a forked child is made to start, with its stack pointer on that: begins its region on a stack of ours, then
  * goes on as the context says. All its signals are blocked until then. */
 VMTI_HIDDEN void vmti_follow_stub(void);

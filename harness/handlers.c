@@ -23,14 +23,14 @@ static _Atomic(struct vmti_region *) watched;
 
 bool vmti_action_needs_change(const struct vmti_region *r, int signal, const struct vmti_sigaction *action)
 {
-    if (r->dispatched)
+    if (vmti_is_dispatched(r))
         return vmti_dispatch_needs_change(signal, action);
     return vmti_is_own_signal(signal) || (action->mask & VMTI_OWN_MASK);
 }
 
 void vmti_action_for_kernel(const struct vmti_region *r, int signal, struct vmti_sigaction *action)
 {
-    if (r->dispatched) {
+    if (vmti_is_dispatched(r)) {
         vmti_dispatch_action(signal, action);
         return;
     }
@@ -51,7 +51,7 @@ void vmti_action_for_kernel(const struct vmti_region *r, int signal, struct vmti
 void vmti_action_for_program(const struct vmti_region *r, const struct vmti_actions *set, int signal, struct vmti_sigaction *action)
 {
     const struct vmti_sigaction *wanted = &set->of[signal - 1];
-    if (vmti_is_own_signal(signal) || r->dispatched)
+    if (vmti_is_own_signal(signal) || vmti_is_dispatched(r))
         *action = *wanted;
     else
         action->mask |= wanted->mask & VMTI_OWN_MASK;
@@ -96,8 +96,9 @@ static void catch_alarm(struct vmti_region *r, ucontext_t *context)
     const struct vmti_thread *t;
     HASH_FIND(hh, r->threads, &tid, sizeof tid, t);
     int64_t nr = t && t->in_call ? t->call.nr : -1;
-    if (!vmti_context_rerun(context, -EFAULT, nr))
-        vmti_context_rerun(context, -EINTR, nr);
+    uint64_t first = t ? t->call.args[0] : 0;
+    if (!vmti_context_rerun(context, -EFAULT, nr, first))
+        vmti_context_rerun(context, -EINTR, nr, first);
 }
 
 static void net(int signal, siginfo_t *info, void *context)
@@ -135,8 +136,7 @@ __asm__(".pushsection .text\n"
         "    nop\n"
         ".globl vmti_restorer\n"
         ".hidden vmti_restorer\n"
-        "vmti_restorer: mov $15, %rax\n" /* rt_sigreturn */
-        "    syscall\n"
+        "vmti_restorer: " VMTI_ASM_SIGRETURN "\n"
         ".popsection\n");
 extern VMTI_HIDDEN const char vmti_restorer[];
 
@@ -146,7 +146,7 @@ void vmti_handlers_take(struct vmti_region *r)
         vmti_sys(SYS_rt_sigaction, signal, 0, &r->actions.of[signal - 1], sizeof r->actions.of->mask, 0, 0);
     atomic_store(&watched, r);
     /* Not through libc: a sanitizer may keep SIGSEGV to itself there. */
-    if (!r->dispatched)
+    if (!vmti_is_dispatched(r))
         r->net_action = (struct vmti_sigaction){
             .handler = (uint64_t)(uintptr_t)net,
             .flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK | 0x04000000 /* SA_RESTORER */,

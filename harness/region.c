@@ -37,6 +37,8 @@ static atomic_flag changing = ATOMIC_FLAG_INIT;
 /* Regions begun with the trace file of the environment: the second and later ones get a number. */
 static unsigned traces_by_environment;
 
+bool vmti_os_clock_by_call;
+
 struct vmti_region *vmti_region_current(void)
 {
     struct vmti_region *r = atomic_load(&current);
@@ -156,6 +158,7 @@ static struct vmti_region *new_region(const vmt_config *config, bool whole_progr
     r->allocator_depth_offset = (uintptr_t)&vmti_allocator_depth - (uintptr_t)__builtin_thread_pointer();
     const ptrdiff_t *rseq = dlsym(RTLD_DEFAULT, "__rseq_offset"); /* glibc 2.35 */
     r->rseq_offset = rseq ? (uintptr_t)*rseq : 0;
+    r->sigframe_bytes = vmti_sigframe_bytes();
     r->program_end = find_program_end();
     bool ok = vmti_window_make_room(r, r->window) && (!r->track_content || vmti_content_start(r));
     if (config->trace_path && *config->trace_path)
@@ -179,7 +182,7 @@ static void free_region(struct vmti_region *r)
 /* Ends the open region and gives it back, with r->state telling how it ended. */
 static struct vmti_region *end_current(struct vmti_region *r)
 {
-    if (r->dispatched)
+    if (vmti_is_dispatched(r))
         vmti_dispatch_stop(r);
     else
         vmti_catcher_stop(r);
@@ -195,7 +198,8 @@ static int start(struct vmti_region *r, vmt_engine engine)
         if (!vmti_catcher_start(r))
             return 0;
         int error = vmti_fail_region(r);
-        if (engine != VMT_ENGINE_AUTO || (r->error_step != VMTI_STEP_SEIZE && r->error_step != VMTI_STEP_CLONE))
+        if (!VMTI_HAS_DISPATCH || engine != VMT_ENGINE_AUTO ||
+            (r->error_step != VMTI_STEP_SEIZE && r->error_step != VMTI_STEP_CLONE))
             return error;
         const char *why = vmt_error_text(); /* and what to do, after a semicolon: that is done here */
         dprintf(STDERR_FILENO, "vmt: %.*s; the dispatch engine is used instead\n", (int)strcspn(why, ";"), why);
@@ -205,6 +209,11 @@ static int start(struct vmti_region *r, vmt_engine engine)
     r->threads = r->thread_free = NULL;
     r->counts = (struct vmti_counts){0};
     r->error_step = VMTI_STEP_NONE;
+    if (!VMTI_HAS_DISPATCH) {
+        r->error = -ENOSYS;
+        r->error_step = VMTI_STEP_DISPATCH;
+        return vmti_fail_region(r);
+    }
     r->dispatched = true;
     return vmti_dispatch_start(r) < 0 ? vmti_fail_region(r) : 0;
 }
@@ -225,6 +234,8 @@ static int begin_locked(const vmt_config *config, bool whole_program)
         return vmti_fail(-ENOTSUP, "vmt_begin: this process runs under Valgrind, where pages cannot be traced; run it "
                                    "without, or skip the test");
     if (vmti_sanitizer_check())
+        return -ENOTSUP;
+    if (vmti_check_page_size(getauxval(AT_PAGESZ)))
         return -ENOTSUP;
     if (!vmti_wrap_sees_blocks())
         return vmti_fail(-EINVAL, "malloc does not reach libvmt: another definition comes first in symbol order; link "

@@ -97,7 +97,7 @@ vmt_threads vmt_report_threads_counted(const vmt_report *report)
 
 vmt_engine vmt_report_engine(const vmt_report *report)
 {
-    return report && report->region->dispatched ? VMT_ENGINE_DISPATCH : VMT_ENGINE_PTRACE;
+    return report && vmti_is_dispatched(report->region) ? VMT_ENGINE_DISPATCH : VMT_ENGINE_PTRACE;
 }
 
 bool vmt_report_track_writes(const vmt_report *report)

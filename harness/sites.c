@@ -85,7 +85,7 @@ static void map_image(struct module *m)
         return;
     const Elf64_Ehdr *elf = elf_header(m);
     if (memcmp(elf->e_ident, ELFMAG, SELFMAG) != 0 || elf->e_ident[EI_CLASS] != ELFCLASS64 ||
-        elf->e_machine != EM_X86_64) {
+        elf->e_machine != VMTI_ELF_MACHINE) {
         munmap((void *)m->image, m->bytes);
         m->image = NULL;
     }

@@ -26,7 +26,7 @@
 #define WITH(name, i) 1
 #define MASK(first, a, b, c, d, e, f, ...) ((a) | (b) << 1 | (c) << 2 | (d) << 3 | (e) << 4 | (f) << 5)
 /* clang-format off */
-#define CALL(nr, call, follow, ...)                             \
+#define CALL(x86, aarch64, call, follow, ...)                   \
     POINTERS_##call = MASK(0, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0), \
     ARGS_##call = sizeof((char[]){0, ##__VA_ARGS__}) - 1,
 /* clang-format on */
@@ -104,8 +104,8 @@ enum {
 #define LENOF(name, i) ARGUMENT(#name, LENOF, .arg = (i))
 #define BY(name, how) ARGUMENT(#name, BY, .rule = #how, .by = VMTI_RULE_##how)
 #define WITH(name, i) ARGUMENT(#name, WITH, .arg = (i))
-#define CALL(nr, call, follow, ...)        \
-    [nr] = {                               \
+#define CALL(x86, aarch64, call, follow, ...) \
+    [VMTI_NR(x86, aarch64)] = {            \
         .name = #call,                     \
         .effect = VMTI_EFFECT_##follow,    \
         .args = ARGS_##call,               \

@@ -3,7 +3,8 @@
  * The table of system calls: one row a call, all of them in syscalls.def and nowhere else. A row names the call's
  * arguments and says for each what the kernel reads or writes behind it.
  *
- *   CALL(nr, name, effect, arguments...)
+ *   CALL(number, number on aarch64, name, effect, arguments...)
+ *   CALL_X86(number, name, effect, arguments...)   aarch64 does not have it
  *
  * An argument is one of
  *   VAL(name)                     a number, a descriptor, an address that this call does not dereference
@@ -75,7 +76,7 @@ enum {
     VMTI_STRING_MAX = 0x7fffffff,   /* a string that ends where the kernel finds its NUL */
 };
 
-/* Sizes of the kernel's own types on x86-64, where they are what a pointer points to. */
+/* Sizes of the kernel's own types, where they are what a pointer points to; those that depend on the processor are in arch_*.h. */
 enum {
     VMTI_SIZEOF_int = 4,
     VMTI_SIZEOF_long = 8, /* and a pointer */
@@ -98,7 +99,6 @@ enum {
     VMTI_SIZEOF_siginfo_kernel = 48, /* the part that is in use: include/linux/signal_types.h, kernel_siginfo */
     VMTI_SIZEOF_siginfo_wait = 28,   /* the part that waitid writes: kernel/exit.c */
     VMTI_SIZEOF_sigevent = 64,
-    VMTI_SIZEOF_stat = 144,
     VMTI_SIZEOF_statx = 256,
     VMTI_SIZEOF_statfs = 120,
     VMTI_SIZEOF_ustat = 32,
@@ -109,7 +109,6 @@ enum {
     VMTI_SIZEOF_sched_param = 4,
     VMTI_SIZEOF_mq_attr = 64,
     VMTI_SIZEOF_pollfd = 8,
-    VMTI_SIZEOF_epoll_event = 12, /* packed on x86-64 */
     VMTI_SIZEOF_sembuf = 6,
     VMTI_SIZEOF_io_event = 32,
     VMTI_SIZEOF_iocb = 64,

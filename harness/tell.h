@@ -6,7 +6,7 @@
 #ifndef VMTI_TELL_H
 #define VMTI_TELL_H
 
-#include "arch_x86_64.h"
+#include "arch.h"
 
 /* Far above the highest number in use (below 600 in 2026) and below bit 30, which marks the x32 ABI. */
 #define VMTI_TELL_NR 0x2d564d54L

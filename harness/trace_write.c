@@ -231,7 +231,7 @@ int vmti_trace_start(struct vmti_region *r, int fd, const char *command, size_t 
         .window = r->window,
         .start_realtime_ns = realtime_ns,
         .pid = (uint32_t)r->pid,
-        .engine = r->dispatched ? VMT_ENGINE_DISPATCH : VMT_ENGINE_PTRACE,
+        .engine = vmti_is_dispatched(r) ? VMT_ENGINE_DISPATCH : VMT_ENGINE_PTRACE,
         .evict = (uint16_t)r->evict,
         .time_unit_ns = VMTI_TRACE_TIME_UNIT,
         .command_bytes = (uint32_t)command_bytes,

@@ -28,7 +28,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "arch_x86_64.h"
+#include "arch.h"
 #include "vmt/vmt.h"
 
 #define VMTI_HIDDEN __attribute__((visibility("hidden")))
@@ -166,7 +166,7 @@ struct vmti_trace {
 
 /* ---------------------------------------------------------------- region */
 
-/* What rt_sigaction(2) takes on x86-64 (arch/x86/include/uapi/asm/signal.h). */
+/* What rt_sigaction(2) takes where there is SA_RESTORER (include/linux/signal_types.h, struct sigaction). */
 struct vmti_sigaction {
     uint64_t handler, flags, restorer, mask;
 };
@@ -233,7 +233,7 @@ struct vmti_region {
     bool track_content;
     bool live_bytes;        /* are to be told */
     bool stacks;            /* of allocations are to be told */
-    bool dispatched;        /* by the dispatch engine */
+    bool dispatched;        /* by the dispatch engine; asked by vmti_is_dispatched() */
     bool this_thread_alone; /* only begin_tid's touches count */
     bool whole_program;     /* `vmtrace run` */
     bool followed;          /* ... --follow: of a process or program that came after the first */
@@ -253,6 +253,7 @@ struct vmti_region {
     size_t command_bytes;
     uintptr_t allocator_depth_offset; /* of the thread-local nesting counter of the malloc wrappers, from the thread pointer */
     uintptr_t rseq_offset;            /* of libc's rseq area, from there; 0: not known */
+    size_t sigframe_bytes;            /* most that a signal frame takes below the stack pointer */
 
     struct vmti_counts counts;
     uint64_t changes;                 /* touches and upgrades so far */
@@ -286,6 +287,9 @@ struct vmti_region {
     struct vmti_trace trace;
     uint64_t dropped_regions;
 };
+
+/* A macro: where there is no dispatch engine, what only that needs is not compiled. */
+#define vmti_is_dispatched(r) (VMTI_HAS_DISPATCH && (r)->dispatched)
 
 /* What failed, for the sentences in error.c. */
 enum vmti_step {

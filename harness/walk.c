@@ -27,7 +27,8 @@ static uint64_t min_of(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* Is it a range that the kernel's access_ok() lets pass? NULL is, but nobody walks it. */
+/* Is it a range that the kernel's access_ok() lets pass? NULL is, but nobody walks it. (What all walks begin with: an address
+ * without its tag. Where the process may not pass tags the kernel refuses it, and what is open then is open in vain.) */
 static bool is_user_range(uint64_t addr, uint64_t len)
 {
     return addr && len && addr < address_end && len <= address_end - addr;
@@ -47,6 +48,7 @@ static uint64_t page_end_of(uint64_t addr)
  */
 static bool fetch(const struct vmti_region *r, void *to, uint64_t addr, uint64_t len)
 {
+    addr = vmti_untag(addr);
     if (!is_user_range(addr, len))
         return false;
     memset(to, 0, len); /* checkers do not see what the kernel writes */
@@ -57,6 +59,7 @@ enum { TOUCH = 1 << 0, WRITES = 1 << 1 };
 
 static struct vmti_span *reach(struct vmti_walk *w, uint64_t addr, uint64_t len, unsigned how)
 {
+    addr = vmti_untag(addr);
     if (!is_user_range(addr, len) || !vmti_any_tracked(addr, addr + len))
         return NULL;
     w->reached = true;
@@ -83,6 +86,7 @@ void vmti_walk_in(struct vmti_walk *w, uint64_t addr, uint64_t len)
         }
         return;
     }
+    addr = vmti_untag(addr);
     if (!is_user_range(addr, len))
         return;
     if (addr >= w->in_start && addr + len <= w->in_end)
@@ -130,6 +134,7 @@ bool vmti_walk_read(struct vmti_walk *w, void *to, uint64_t addr, uint64_t len)
 
 void vmti_walk_string(struct vmti_walk *w, uint64_t addr, uint64_t max)
 {
+    addr = vmti_untag(addr);
     if (!is_user_range(addr, 1))
         return;
     uint64_t end = addr + min_of(max, address_end - addr);
@@ -156,6 +161,7 @@ void vmti_walk_string(struct vmti_walk *w, uint64_t addr, uint64_t max)
 /* argv and envp. fs/exec.c, count and copy_strings: the pointers are read up to the NULL, and each string whole. */
 static void walk_strings(struct vmti_walk *w, uint64_t addr)
 {
+    addr = vmti_untag(addr);
     uint64_t limit = addr + min_of(ARG_BYTES_MAX, address_end - min_of(addr, address_end));
     while (is_user_range(addr, sizeof(uint64_t)) && addr < limit) {
         uint64_t pointers[CHUNK_ENTRIES];
@@ -176,6 +182,7 @@ static void walk_strings(struct vmti_walk *w, uint64_t addr)
 uint64_t vmti_walk_sized(struct vmti_walk *w, uint64_t addr, uint64_t offset, uint64_t least)
 {
     uint32_t size;
+    addr = vmti_untag(addr);
     if (addr >= address_end || !vmti_walk_read(w, &size, addr + offset, sizeof size))
         return 0;
     if (size == 0)
@@ -206,7 +213,7 @@ void vmti_walk_iov(struct vmti_walk *w, uint64_t iov, uint64_t count, bool write
         for (uint64_t k = 0; k < n; k++, i++) {
             /* lib/iov_iter.c, __import_iovec: a length that is negative or leaves the address space fails the call,
              * one that makes the sum too large is cut; one alone is cut before (__import_iovec_ubuf). */
-            uint64_t base = (uintptr_t)entry[k].iov_base, len = entry[k].iov_len;
+            uint64_t base = vmti_untag((uintptr_t)entry[k].iov_base), len = entry[k].iov_len;
             if (count == 1 && (int64_t)len > VMTI_MAX_RW_COUNT)
                 len = VMTI_MAX_RW_COUNT;
             if ((int64_t)len < 0 || (len && base && !is_user_range(base, len)))
@@ -347,7 +354,7 @@ static void walk_arg(struct vmti_walk *w, unsigned i)
 #define RULE_ENTRY(rule) [VMTI_RULE_##rule] = vmti_walk_##rule,
     static vmti_walk_by_fn *const rules[VMTI_RULE_COUNT] = {VMTI_RULES(RULE_ENTRY)};
     const struct vmti_arg *a = &w->row->arg[i];
-    uint64_t value = w->call->args[i];
+    uint64_t value = vmti_untag(w->call->args[i]);
     if (value == 0 && a->kind != VMTI_ARG_BY) /* with a command, another argument may be the pointer */
         return;
     switch ((enum vmti_arg_kind)a->kind) {

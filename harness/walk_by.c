@@ -154,7 +154,7 @@ void vmti_walk_clone(struct vmti_walk *w, unsigned i)
     if (flags & (CLONE_PARENT_SETTID_FLAG | CLONE_PIDFD_FLAG))
         vmti_walk_out(w, w->call->args[i], sizeof(int));
     if (flags & CLONE_CHILD_SETTID_FLAG)
-        vmti_walk_out(w, w->call->args[i + 1], sizeof(int));
+        vmti_walk_out(w, w->call->args[VMTI_CLONE_CHILD_TID], sizeof(int));
 }
 
 void vmti_walk_clone3(struct vmti_walk *w, unsigned i)
@@ -247,12 +247,12 @@ void vmti_walk_prctl(struct vmti_walk *w, unsigned i)
         {PR_GET_TSC, VMTI_HOW_OUT, 4},
         {PR_GET_TID_ADDRESS, VMTI_HOW_OUT, 8},
         {PR_GET_CHILD_SUBREAPER, VMTI_HOW_OUT, 4},
-        /* EINVAL on x86, with nothing behind the pointer looked at */
+        {OPTION_GET_SHADOW_STACK_STATUS, VMTI_HOW_OUT, VMTI_SIZEOF_shadow_stack_status},
+        /* EINVAL, with nothing behind the pointer looked at */
         {PR_GET_UNALIGN, VMTI_HOW_NOTHING, 0},
         {PR_GET_FPEMU, VMTI_HOW_NOTHING, 0},
         {PR_GET_FPEXC, VMTI_HOW_NOTHING, 0},
         {PR_GET_ENDIAN, VMTI_HOW_NOTHING, 0},
-        {OPTION_GET_SHADOW_STACK_STATUS, VMTI_HOW_NOTHING, 0},
         {OPTION_SET_SHADOW_STACK_STATUS, VMTI_HOW_NOTHING, 0},
         {OPTION_LOCK_SHADOW_STACK_STATUS, VMTI_HOW_NOTHING, 0},
         {OPTION_TIMER_CREATE_RESTORE_IDS, VMTI_HOW_NOTHING, 0},
@@ -434,7 +434,7 @@ void vmti_walk_sched_setattr(struct vmti_walk *w, unsigned i)
 
 /* ------------------------------------------------------------------------------------------- System V, POSIX IPC */
 
-/* Whether a command with IPC_64 set exists on x86-64 at all: it does not (ipc/util.h, ipc_parse_version). */
+/* Whether a command with IPC_64 set exists at all: with 64 bits it does not (ipc/util.h, ipc_parse_version). */
 enum { CMD_RMID = 0, CMD_SET = 1, CMD_STAT = 2, CMD_INFO = 3 };
 
 static void walk_ipc(struct vmti_walk *w, const struct vmti_command *commands, size_t rows, uint32_t command,
@@ -473,7 +473,7 @@ void vmti_walk_msgctl(struct vmti_walk *w, unsigned i)
 void vmti_walk_semctl(struct vmti_walk *w, unsigned i)
 {
     enum { GETPID = 11, GETVAL = 12, GETALL = 13, GETNCNT = 14, GETZCNT = 15, SETVAL = 16, SETALL = 17 };
-    enum { SEM_STAT = 18, SEM_INFO = 19, SEM_STAT_ANY = 20, DS_BYTES = 104, DS_NSEMS = 80, INFO_BYTES = 40 };
+    enum { SEM_STAT = 18, SEM_INFO = 19, SEM_STAT_ANY = 20, DS_BYTES = VMTI_SIZEOF_semid_ds, INFO_BYTES = 40 };
     /* clang-format off */
     static const struct vmti_command commands[] = {
         {CMD_RMID, VMTI_HOW_NOTHING, 0},      {CMD_SET, VMTI_HOW_IN, DS_BYTES},  {CMD_STAT, VMTI_HOW_OUT, DS_BYTES},
@@ -494,7 +494,7 @@ void vmti_walk_semctl(struct vmti_walk *w, unsigned i)
     uint64_t semaphores;
     if (vmti_sys(SYS_semctl, w->call->args[0], 0, CMD_STAT, ds, 0, 0) < 0)
         return;
-    memcpy(&semaphores, ds + DS_NSEMS, sizeof semaphores);
+    memcpy(&semaphores, ds + VMTI_SEMID_NSEMS, sizeof semaphores);
     if (command == GETALL)
         vmti_walk_out(w, w->call->args[i], semaphores * sizeof(uint16_t));
     else

@@ -102,7 +102,7 @@ void vmti_walk_getxattrat(struct vmti_walk *w, unsigned i)
 /* fs/quota/quota.c. The command is above the type of quota; quotactl_fd has its arguments in another order. */
 void vmti_walk_quotactl(struct vmti_walk *w, unsigned i)
 {
-    enum { TYPE_BITS = 8, QUOTACTL = 179, DQBLK = 72, DQINFO = 24, DISK_QUOTA = 112, XSTAT = 80, XSTATV = 160 };
+    enum { TYPE_BITS = 8, DQBLK = 72, DQINFO = 24, DISK_QUOTA = 112, XSTAT = 80, XSTATV = 160 };
     /* clang-format off */
     static const struct vmti_command commands[] = {
         {0x800001, VMTI_HOW_NOTHING, 0},             /* Q_SYNC */
@@ -125,7 +125,7 @@ void vmti_walk_quotactl(struct vmti_walk *w, unsigned i)
         {0x5809, VMTI_HOW_OUT, DISK_QUOTA},          /* Q_XGETNEXTQUOTA */
     };
     /* clang-format on */
-    uint32_t command = (uint32_t)w->call->args[w->call->nr == QUOTACTL ? 0 : 1] >> TYPE_BITS;
+    uint32_t command = (uint32_t)w->call->args[w->call->nr == SYS_quotactl ? 0 : 1] >> TYPE_BITS;
     if (!vmti_walk_command(w, commands, ROWS(commands), command, w->call->args[i]))
         vmti_note_unknown(w, command);
 }

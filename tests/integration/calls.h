@@ -60,7 +60,7 @@
 #include <linux/perf_event.h>
 #include <linux/seccomp.h>
 
-#include "arch_x86_64.h"
+#include "arch.h"
 #include "syscalls.h"
 
 enum { PAGE = 4096, ROOM_PAGES = 8, SLOTS_MAX = 10, CHILD_SECONDS = 10, NUMBERS = 512 };

@@ -174,7 +174,7 @@ status 2
 says 'option --allocator is "./nowhere.so": No such file or directory'
 run "$vmtrace" compare --allocator ./lines -- true
 status 2
-says 'is not a shared library for 64-bit x86'
+says 'is not a shared library for '
 run "$vmtrace" compare --allocator glibc --allocator "$programs/small_nodes" -- true
 status 2
 says 'defines no malloc'
