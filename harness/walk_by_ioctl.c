@@ -56,6 +56,11 @@ enum {
     REQ_TUN_ATTACH_FILTER = 0x401054d5,
     REQ_TUN_DETACH_FILTER = 0x401054d6,
     REQ_UFFDIO_COPY = 0xc028aa03,
+    REQ_UFFDIO_ZEROPAGE = 0xc020aa04,
+    REQ_UFFDIO_MOVE = 0xc028aa05,
+    REQ_UFFDIO_WRITEPROTECT = 0xc018aa06,
+    REQ_UFFDIO_CONTINUE = 0xc020aa07,
+    REQ_UFFDIO_POISON = 0xc020aa08,
     REQ_FIEMAP = 0xc020660b,
     REQ_PAGEMAP_SCAN = 0xc0606610,
     REQ_PROCMAP_QUERY = 0xc0686611,
@@ -248,13 +253,26 @@ static void walk_blkpg(struct vmti_walk *w, uint64_t arg)
         vmti_walk_in(w, vmti_word_at(blkpg, DATA), PARTITION);
 }
 
-static void walk_uffdio_copy(struct vmti_walk *w, uint64_t arg)
+/*
+ * What fills or moves pages takes a range only if one mapping has all of it (mm/userfaultfd.c: find_dst_vma, move_pages), and
+ * pages that were opened one by one are many. Open for the call they are one again: mprotect merges neighbours.
+ */
+static void walk_uffdio(struct vmti_walk *w, uint32_t request, uint64_t arg)
 {
-    enum { BYTES = 40, READ_BYTES = 32, SRC = 8, LEN = 16 };
-    unsigned char copy[READ_BYTES];
-    vmti_span_counts(vmti_walk_inout(w, arg, BYTES), VMTI_DONE_ALWAYS, 0);
-    if (vmti_walk_read(w, copy, arg, READ_BYTES))
-        vmti_walk_in(w, vmti_word_at(copy, SRC), vmti_word_at(copy, LEN));
+    enum { READ_BYTES = 24, SRC = 8 };
+    unsigned char range[READ_BYTES];
+    bool with_source = request == REQ_UFFDIO_COPY || request == REQ_UFFDIO_MOVE;
+    vmti_span_counts(vmti_walk_inout(w, arg, _IOC_SIZE(request)), VMTI_DONE_ALWAYS, 0);
+    if (!vmti_walk_read(w, range, arg, READ_BYTES))
+        return;
+    uint64_t length = vmti_word_at(range, with_source ? 16 : 8);
+    struct vmti_span *filled = vmti_walk_out(w, vmti_word_at(range, 0), length);
+    if (!with_source && request != REQ_UFFDIO_ZEROPAGE)
+        vmti_span_counts(filled, VMTI_DONE_RECORDED, 0); /* nothing: no byte of it is read or written */
+    if (request == REQ_UFFDIO_COPY)
+        vmti_walk_in(w, vmti_word_at(range, SRC), length);
+    else if (request == REQ_UFFDIO_MOVE)
+        vmti_span_counts(vmti_walk_out(w, vmti_word_at(range, SRC), length), VMTI_DONE_RECORDED, 0);
 }
 
 static void walk_add_entropy(struct vmti_walk *w, uint64_t arg)
@@ -303,7 +321,12 @@ static bool walk_structure(struct vmti_walk *w, uint32_t request, uint64_t arg)
         walk_blkpg(w, arg);
         return true;
     case REQ_UFFDIO_COPY:
-        walk_uffdio_copy(w, arg);
+    case REQ_UFFDIO_ZEROPAGE:
+    case REQ_UFFDIO_MOVE:
+    case REQ_UFFDIO_WRITEPROTECT:
+    case REQ_UFFDIO_CONTINUE:
+    case REQ_UFFDIO_POISON:
+        walk_uffdio(w, request, arg);
         return true;
     case REQ_RND_ADD_ENTROPY:
         walk_add_entropy(w, arg);
