@@ -145,6 +145,16 @@ void vmti_exempt_tls(struct vmti_region *r, uintptr_t tls)
     vmti_exempt(r, tls + r->allocator_depth_offset, tls + r->allocator_depth_offset + sizeof(int));
 }
 
+void vmti_exempt_code(struct vmti_region *r)
+{
+    uint64_t page = 0, length;
+    while ((length = vmti_dir_next_run(&page, UINT64_MAX, VMTI_DIR_TRACKED, VMTI_DIR_PROT))) {
+        if (vmti_dir_prot(vmti_dir_get(page)) & PROT_EXEC)
+            vmti_exempt(r, page << VMTI_PAGE_SHIFT, (page + length) << VMTI_PAGE_SHIFT);
+        page += length;
+    }
+}
+
 void vmti_adopt_heap(struct vmti_region *r, uintptr_t start, uintptr_t end, int prot)
 {
     uint32_t value = (uint32_t)prot << VMTI_DIR_PROT_SHIFT;
@@ -589,6 +599,10 @@ void vmti_effect_before(struct vmti_region *r, struct vmti_thread *t)
     case VMTI_EFFECT_MSEAL:
         /* Sealed pages keep their protection for good (mm/mseal.c), so they stay open. */
         vmti_exempt(r, page_down(t->call.args[0]), page_up(t->call.args[0] + t->call.args[1]));
+        break;
+    case VMTI_EFFECT_PRCTL:
+        if (t->call.args[0] == VMTI_PR_SET_MDWE)
+            vmti_exempt_code(r);
         break;
     case VMTI_EFFECT_RETAINED:
         /* set_tid_address, set_robust_list, rseq: the kernel keeps the address and comes back to it without a call. The

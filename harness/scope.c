@@ -106,6 +106,8 @@ int vmti_region_close_pages(struct vmti_region *r)
         if (t->altstack_bytes)
             vmti_exempt(r, t->altstack, t->altstack + t->altstack_bytes);
     }
+    if (vmti_sys(SYS_prctl, VMTI_PR_GET_MDWE, 0, 0, 0, 0, 0) > 0)
+        vmti_exempt_code(r);
     uint64_t page = 0, length;
     while ((length = vmti_dir_next_run(&page, UINT64_MAX, VMTI_DIR_TRACKED, 0))) {
         long failed = vmti_os_protect(page << VMTI_PAGE_SHIFT, (page + length) << VMTI_PAGE_SHIFT, PROT_NONE);

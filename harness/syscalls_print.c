@@ -20,6 +20,7 @@ static const char *const effects[VMTI_EFFECT_COUNT] = {
     [VMTI_EFFECT_SIGACTION] = "sigaction",
     [VMTI_EFFECT_SIGPROCMASK] = "sigprocmask",
     [VMTI_EFFECT_SIGALTSTACK] = "sigaltstack",
+    [VMTI_EFFECT_PRCTL] = "prctl",
     [VMTI_EFFECT_SIGRETURN] = "sigreturn",
     [VMTI_EFFECT_CLONE] = "clone",
     [VMTI_EFFECT_EXEC] = "exec",

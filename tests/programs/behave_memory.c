@@ -8,6 +8,7 @@
 #include <malloc.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/shm.h>
 #include <sys/uio.h>
 
@@ -207,4 +208,32 @@ static int under_threads(void)
     return 0;
 }
 
-BEHAVIOURS({"of_itself", of_itself}, {"of_child", of_child}, {"mappings", mappings}, {"under_threads", under_threads})
+/* After this call no page becomes executable that is not. */
+static int no_new_code(void)
+{
+    enum { PAGES = 40, SET_MDWE = 65, REFUSE_EXEC_GAIN = 1, RETURN = 0xc3 };
+    char *code = memset(new_memory(PAGES * PAGE), RETURN, PAGES * PAGE);
+    result("executable", mprotect(code, PAGES * PAGE, PROT_READ | PROT_WRITE | PROT_EXEC));
+    touch_heap();
+    if (prctl(SET_MDWE, REFUSE_EXEC_GAIN, 0, 0, 0)) {
+        puts("no PR_SET_MDWE");
+        return 77;
+    }
+    touch_heap();
+    for (int i = 0; i < PAGES; i++) {
+        uintptr_t at = (uintptr_t)code + (uintptr_t)i * PAGE;
+        ((void (*)(void))at)();
+        code[i * PAGE + 1]++;
+    }
+    result("more", mprotect(new_memory(PAGE), PAGE, PROT_READ | PROT_EXEC));
+    pid_t child = fork();
+    if (!child) {
+        ((void (*)(void))(uintptr_t)code)();
+        _exit(touch_heap() ? 3 : 4);
+    }
+    wait_and_print("child", child);
+    return 0;
+}
+
+BEHAVIOURS({"of_itself", of_itself}, {"of_child", of_child}, {"mappings", mappings}, {"under_threads", under_threads},
+           {"no_new_code", no_new_code})
