@@ -133,7 +133,9 @@ static bool check_in(const vmt_report *report, const char *folder, const char *n
 
 bool vmt_check_baseline_in(const vmt_report *report, const char *folder, const char *name, vmt_verdict *verdict)
 {
+    vmti_sanitizer_pass_over(true);
     bool held = check_in(report, folder, name, verdict);
+    vmti_sanitizer_pass_over(false);
     vmti_stored(verdict, sizeof *verdict);
     return held;
 }

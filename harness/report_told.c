@@ -70,7 +70,9 @@ static int get_insight(const vmt_report *report, const char *function, unsigned 
                        const struct vmti_insight **insight)
 {
     pthread_mutex_lock(&report->told->lock);
+    vmti_sanitizer_pass_over(true);
     int error = read_insight(report, function, which);
+    vmti_sanitizer_pass_over(false);
     *insight = report->told->insights[which];
     pthread_mutex_unlock(&report->told->lock);
     return error;

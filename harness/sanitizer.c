@@ -59,6 +59,8 @@ void vmti_sanitizer_pass_over(bool pass_over)
 {
     if (__lsan_disable && __lsan_enable)
         (pass_over ? __lsan_disable : __lsan_enable)();
+    if (__msan_scoped_disable_interceptor_checks && __msan_scoped_enable_interceptor_checks)
+        (pass_over ? __msan_scoped_disable_interceptor_checks : __msan_scoped_enable_interceptor_checks)();
 }
 
 void vmti_sanitizer_before_leaks(void (*end)(void))

@@ -29,8 +29,9 @@ VMTI_HIDDEN int vmti_sanitizer_check(void);
 /* LeakSanitizer traces this process by ptrace when it ends: `end` is called before that, if it is there. */
 VMTI_HIDDEN void vmti_sanitizer_before_leaks(void (*end)(void));
 
-/* LeakSanitizer passes over what this thread allocates from now on, until it is told so again with false; calls nest. For
- * libraries whose thread-local memory it does not find (sanitizer/lsan_interface.h). */
+/* Until this thread is told so again with false (calls nest), LeakSanitizer passes over what it allocates, for libraries whose
+ * thread-local memory it does not find (sanitizer/lsan_interface.h); and MemorySanitizer over what it has libc's functions
+ * read: what this library has written itself is not known as written (sanitizer/msan_interface.h). */
 VMTI_HIDDEN void vmti_sanitizer_pass_over(bool pass_over);
 
 /* This library, which is not instrumented, has written there for the program: MemorySanitizer cannot know. */

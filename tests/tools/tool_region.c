@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tool_region WHAT: a test binary as a user's, for tools.sh to build with each sanitizer and to run under each tool.
+ * tool_region WHAT [TRACE]: a test binary as a user's, for tools.sh to build with each sanitizer and to run under each tool.
  *   region    a region with counts that are known, with system calls, a thread and a child in it
  *   overflow, race, uninitialised, undefined, leak   the same region, with a mistake in it that a sanitizer finds
  *   left      the program ends inside of a region
+ * With TRACE the region's trace is written there, and compared with the baseline "region".
  * Ends with 0; 77 where vmt_begin says that it cannot work here, with its sentence; 1 with a sentence otherwise.
  */
 #include <errno.h>
@@ -138,6 +139,10 @@ static int region(const char *what, const char *trace, int *footprint)
     vmt_verdict verdict;
     expect(vmt_check_pages_at_most(report, (uint64_t)*footprint, &verdict), "%s", verdict.text);
     expect(!vmt_check_pages_at_most(report, 1, &verdict) && strstr(verdict.text, "over"), "%s", verdict.text);
+    const vmt_locality *of_block;
+    expect(vmt_locality_of_label(report, "block", &of_block) == 0 && (int)vmt_locality_pages(of_block) == pages, "%s",
+           vmt_error_text());
+    expect(!trace || vmt_check_baseline(report, "region", &verdict), "%s", verdict.text);
     uint64_t peak;
     expect(vmt_report_working_set(report, 10, &peak) == 0 && peak == 10, "the working set is %d", (int)peak);
     vmt_report_free(report);
