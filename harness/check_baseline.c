@@ -55,13 +55,11 @@ static void write_command(const struct vmti_trace_reader *reader, char command[s
         *command = '\0';
 }
 
-/* A sanitizer's, or that of the library that malloc comes from, beneath this one. */
+/* That of the library that malloc comes from, beneath this one. */
 static void own_allocator(char name[static VMTI_ALLOCATOR_BYTES])
 {
     Dl_info info;
-    if (vmti_sanitizer())
-        snprintf(name, VMTI_ALLOCATOR_BYTES, "%s", vmti_sanitizer());
-    else if (dladdr(dlsym(RTLD_NEXT, "malloc"), &info) && info.dli_fname)
+    if (dladdr(dlsym(RTLD_NEXT, "malloc"), &info) && info.dli_fname)
         vmti_allocator_name(info.dli_fname, name);
     else
         snprintf(name, VMTI_ALLOCATOR_BYTES, "unknown");

@@ -53,6 +53,19 @@ const char *vmti_engine_name(vmt_engine engine)
     return (unsigned)engine < ENGINES ? engine_names[engine] : "?";
 }
 
+const char *vmti_sanitizer_name(enum vmti_sanitizer sanitizer)
+{
+    static const char *const names[VMTI_SANITIZERS] = {
+        [VMTI_NO_SANITIZER] = "none",
+        [VMTI_ADDRESS_SANITIZER] = "AddressSanitizer",
+        [VMTI_HWADDRESS_SANITIZER] = "HWAddressSanitizer",
+        [VMTI_THREAD_SANITIZER] = "ThreadSanitizer",
+        [VMTI_MEMORY_SANITIZER] = "MemorySanitizer",
+        [VMTI_LEAK_SANITIZER] = "LeakSanitizer",
+    };
+    return names[sanitizer];
+}
+
 bool vmti_engine_parse(const char *name, vmt_engine *engine)
 {
     int i = find_name(engine_names, ENGINES, name);

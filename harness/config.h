@@ -2,6 +2,7 @@
 #ifndef VMTI_CONFIG_H
 #define VMTI_CONFIG_H
 
+#include "trace_format.h"
 #include "types.h"
 
 /* 0, or -EINVAL with a sentence for vmt_error_text() that names the value and what is allowed. */
@@ -41,6 +42,9 @@ VMTI_HIDDEN bool vmti_engine_parse(const char *name, vmt_engine *engine);
 
 /* Are the system's pages of the size that VMTRACE is made for? 0, or -ENOTSUP with its sentence. */
 VMTI_HIDDEN int vmti_check_page_size(unsigned long bytes);
+
+/* "AddressSanitizer" and so on. */
+VMTI_HIDDEN const char *vmti_sanitizer_name(enum vmti_sanitizer sanitizer);
 
 /* "heap" and so on. */
 VMTI_HIDDEN const char *vmti_scope_name(vmt_scope scope);

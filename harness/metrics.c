@@ -29,10 +29,6 @@ bool vmti_allocator_name(const char *path, char name[static VMTI_ALLOCATOR_BYTES
         {"libsnmalloc", "snmalloc"},
         {"librpmalloc", "rpmalloc"},
         {"libscudo", "scudo"},
-        {"libasan", "AddressSanitizer"}, /* as vmti_sanitizer() says it */
-        {"liblsan", "LeakSanitizer"},
-        {"libtsan", "ThreadSanitizer"},
-        {"libclang_rt.asan", "AddressSanitizer"},
     };
     const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -130,7 +126,8 @@ void vmti_metrics_free(struct vmti_metrics *metrics)
 
 /* ------------------------------------------------------------------------------------------- from a trace */
 
-/* A trace does not say whose malloc lies beneath libvmt; a program that has mapped an allocator's library uses it. */
+/* But for a sanitizer's, a trace does not say whose malloc lies beneath libvmt; a program that has mapped an allocator's
+ * library uses it. */
 static void allocator_of_modules(const struct vmti_trace_summary *summary, char name[static VMTI_ALLOCATOR_BYTES])
 {
     for (size_t i = 0; i < summary->module_count; i++)
@@ -243,7 +240,9 @@ int vmti_metrics_read(struct vmti_trace_reader *reader, const char *allocator, s
         vmti_trace_summary_free(&summary);
         return error;
     }
-    if (!allocator) {
+    if (vmti_trace_sanitizer(&reader->header)) {
+        allocator = vmti_sanitizer_name(vmti_trace_sanitizer(&reader->header));
+    } else if (!allocator) {
         allocator_of_modules(&summary, name);
         allocator = name;
     }

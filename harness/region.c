@@ -148,6 +148,7 @@ static struct vmti_region *new_region(const vmt_config *config, bool whole_progr
     r->track_content = config->track_content;
     r->live_bytes = config->live_bytes;
     r->stacks = config->stacks;
+    r->sanitizer = vmti_sanitizer();
     r->track_writes = config->track_writes || r->track_content;
     r->this_thread_alone = config->threads == VMT_THREADS_THIS;
     r->whole_program = whole_program;
@@ -244,7 +245,7 @@ static int begin_locked(const vmt_config *config, bool whole_program)
     if (config->live_bytes && vmti_sanitizer())
         return vmti_fail(-ENOTSUP, "vmt_config.live_bytes is true, but this program has the malloc of %s, whose blocks cannot be "
                                    "counted; build it without, or skip the test",
-                         vmti_sanitizer());
+                         vmti_sanitizer_name(vmti_sanitizer()));
     if (config->live_bytes && !vmti_live_on)
         return vmti_fail(-EINVAL, "vmt_config.live_bytes is true, but this process was not started with VMT_LIVE=1: each block must "
                                   "be counted from its start; set it in the environment of the program");

@@ -17,20 +17,22 @@ extern void __tsan_init(void) WEAK;
 extern void __lsan_do_leak_check(void) WEAK;
 extern void __lsan_disable(void) WEAK;
 extern void __lsan_enable(void) WEAK;
+extern void __msan_scoped_disable_interceptor_checks(void) WEAK;
+extern void __msan_scoped_enable_interceptor_checks(void) WEAK;
 extern int __sanitizer_install_malloc_and_free_hooks(void (*)(const volatile void *, size_t),
                                                      void (*)(const volatile void *)) WEAK;
 
 /* sanitizer/asan_interface.h; the addresses are one byte before those that calls return to. */
 extern size_t __asan_get_alloc_stack(void *block, void **trace, size_t room, int *thread) WEAK;
 
-const char *vmti_sanitizer(void)
+enum vmti_sanitizer vmti_sanitizer(void)
 {
-    return __asan_init     ? "AddressSanitizer"
-           : __hwasan_init ? "HWAddressSanitizer"
-           : __tsan_init   ? "ThreadSanitizer"
-           : __msan_init   ? "MemorySanitizer"
-           : __lsan_init   ? "LeakSanitizer"
-                           : NULL;
+    return __asan_init     ? VMTI_ADDRESS_SANITIZER
+           : __hwasan_init ? VMTI_HWADDRESS_SANITIZER
+           : __tsan_init   ? VMTI_THREAD_SANITIZER
+           : __msan_init   ? VMTI_MEMORY_SANITIZER
+           : __lsan_init   ? VMTI_LEAK_SANITIZER
+                           : VMTI_NO_SANITIZER;
 }
 
 int vmti_sanitizer_check(void)

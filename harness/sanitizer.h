@@ -8,10 +8,11 @@
 
 #include <stddef.h>
 
+#include "trace_format.h"
 #include "types.h"
 
-/* "AddressSanitizer" and so on; NULL: none that has an allocator. */
-VMTI_HIDDEN const char *vmti_sanitizer(void);
+/* That of this process, of those that have an allocator. */
+VMTI_HIDDEN enum vmti_sanitizer vmti_sanitizer(void);
 
 /* Has the runtime call these for each block that it has given out, or is about to take back. False if it cannot. */
 VMTI_HIDDEN bool vmti_sanitizer_hook(void (*given)(const volatile void *, size_t), void (*taken)(const volatile void *));

@@ -87,6 +87,23 @@ enum {
     VMTI_TRACE_HAS_STACKS = 1 << 5,        /* call stacks of allocations were captured */
 };
 
+/* Those that have an allocator of their own. A trace tells which it was, for one that is linked statically is no module. */
+enum vmti_sanitizer {
+    VMTI_NO_SANITIZER = 0,
+    VMTI_ADDRESS_SANITIZER,
+    VMTI_HWADDRESS_SANITIZER,
+    VMTI_THREAD_SANITIZER,
+    VMTI_MEMORY_SANITIZER,
+    VMTI_LEAK_SANITIZER,
+    VMTI_SANITIZERS
+};
+enum { VMTI_TRACE_SANITIZER_SHIFT = 8, VMTI_TRACE_SANITIZER_BITS = 15 }; /* its place in the flags */
+
+static inline enum vmti_sanitizer vmti_trace_sanitizer(const struct vmti_trace_header *header)
+{
+    return (enum vmti_sanitizer)(header->flags >> VMTI_TRACE_SANITIZER_SHIFT & VMTI_TRACE_SANITIZER_BITS);
+}
+
 enum { VMTI_BLOCK_DATA = 0, VMTI_BLOCK_TRAILER = 1 };
 
 struct vmti_trace_block_header {

@@ -114,7 +114,8 @@ static int check_header_content(struct vmti_trace_reader *reader, const unsigned
     reader->command = (const char *)data + sizeof *header;
     bool ends = header->command_bytes == 0 || reader->command[header->command_bytes - 1] == '\0';
     bool page = header->page_size >= 4096 && (header->page_size & (header->page_size - 1)) == 0;
-    if (!ends || !page || !header->time_unit_ns || !header->window || header->scope > VMT_SCOPE_RANGES ||
+    bool sanitizer = vmti_trace_sanitizer(header) < VMTI_SANITIZERS;
+    if (!ends || !page || !sanitizer || !header->time_unit_ns || !header->window || header->scope > VMT_SCOPE_RANGES ||
         !header->evict || header->evict > VMT_EVICT_MAX ||
         (header->flags & (VMTI_TRACE_HAS_CONTENT | VMTI_TRACE_HAS_WRITES)) == VMTI_TRACE_HAS_CONTENT) {
         say(reader, "its header holds values that no trace has: %s", DAMAGED);

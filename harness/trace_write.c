@@ -227,7 +227,8 @@ int vmti_trace_start(struct vmti_region *r, int fd, const char *command, size_t 
         .page_size = VMTI_PAGE_SIZE,
         .flags = (r->track_writes ? VMTI_TRACE_HAS_WRITES : 0) | (r->whole_program ? VMTI_TRACE_HAS_WHOLE_PROGRAM : 0) |
                  (r->this_thread_alone ? VMTI_TRACE_HAS_ONE_THREAD : 0) | (r->track_content ? VMTI_TRACE_HAS_CONTENT : 0) |
-                 (r->live_bytes ? VMTI_TRACE_HAS_LIVE : 0) | (r->stacks ? VMTI_TRACE_HAS_STACKS : 0),
+                 (r->live_bytes ? VMTI_TRACE_HAS_LIVE : 0) | (r->stacks ? VMTI_TRACE_HAS_STACKS : 0) |
+                 r->sanitizer << VMTI_TRACE_SANITIZER_SHIFT,
         .window = r->window,
         .start_realtime_ns = realtime_ns,
         .pid = (uint32_t)r->pid,

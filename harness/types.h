@@ -233,6 +233,7 @@ struct vmti_region {
     bool track_content;
     bool live_bytes;        /* are to be told */
     bool stacks;            /* of allocations are to be told */
+    unsigned sanitizer;     /* enum vmti_sanitizer: whose allocator the program has */
     bool dispatched;        /* by the dispatch engine; asked by vmti_is_dispatched() */
     bool this_thread_alone; /* only begin_tid's touches count */
     bool whole_program;     /* `vmtrace run` */

@@ -5,10 +5,10 @@
 # engines: the counts of a region are right, and the tool still finds what it is for. The tools: none, address, thread, memory,
 # undefined and leak (sanitizers), coverage, valgrind, gdb, strace. What is not installed is skipped.
 # shellcheck disable=SC2317,SC2016 # functions are called through each; $1 is gdb's
-# VMT_LIBRARY: libvmt.so; VMT_STATIC: libvmt.a; SOURCE: the project; LINK: what a link with libvmt.a needs.
+# VMTRACE: the command; VMT_LIBRARY: libvmt.so; VMT_STATIC: libvmt.a; SOURCE: the project; LINK: what a link with libvmt.a needs.
 tool=${1:?"usage: ${0##*/} TOOL [COMPILER]"}
 compiler=${2:-cc}
-library=${VMT_LIBRARY:?} archive=${VMT_STATIC:?} source=${SOURCE:?} link=${LINK-}
+command=${VMTRACE:?} library=${VMT_LIBRARY:?} archive=${VMT_STATIC:?} source=${SOURCE:?} link=${LINK-}
 work=$(mktemp -d "${TMPDIR:-/tmp}/vmt-tools.XXXXXX") || exit 2
 trap 'rm -rf "$work"' EXIT
 trap 'exit 143' TERM HUP INT
@@ -71,6 +71,14 @@ region() {
     says '^left'
 }
 
+# baseline ALLOCATOR: a test and the command have a section of that name for its figures, and agree on them.
+baseline() {
+    rm -f region.vmtb
+    VMT_UPDATE_BASELINES=1 VMT_BASELINE_DIR=. CI='' run 0 "$program" region region.vmt
+    grep -q "^\[allocator=$1 " region.vmtb || fail "the baseline is of $(grep '^\[' region.vmtb)"
+    run 0 "$command" check --baseline region.vmtb region.vmt
+}
+
 # mistake WHAT STATUS TEXT: it is made inside a region, and found.
 mistake() {
     run "$2" "$program" "$1"
@@ -90,6 +98,7 @@ none)
     can
     build
     each region
+    each baseline glibc
     # The heap begins right behind the variables, and those of libvmt.a are among these.
     fixed() {
         run 0 setarch -R "$program" region
@@ -103,6 +112,7 @@ address)
     can -fsanitize=address
     build -fsanitize=address
     each region
+    each baseline AddressSanitizer
     each mistake overflow 1 'AddressSanitizer: heap-buffer-overflow.*make_mistake'
     for VARIANT in allow_user_segv_handler=0 handle_segv=2; do
         ASAN_OPTIONS=$VARIANT each region
@@ -116,18 +126,21 @@ leak)
     can -fsanitize=leak
     build -fsanitize=leak -DNO_SITES
     each region
+    each baseline LeakSanitizer
     each mistake leak 23 'LeakSanitizer: detected memory leaks'
     ;;
 thread)
     can -fsanitize=thread
     build -fsanitize=thread -DNO_SITES
     each region
+    each baseline ThreadSanitizer
     each mistake race 66 'ThreadSanitizer: data race.*tool_region'
     ;;
 memory)
     can -fsanitize=memory
     build -fsanitize=memory -DNO_SITES
     each region
+    each baseline MemorySanitizer
     each mistake uninitialised 1 'MemorySanitizer: use-of-uninitialized-value.*make_mistake'
     ;;
 undefined)

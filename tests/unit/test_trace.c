@@ -1195,7 +1195,7 @@ static void test_forged_file_headers_are_refused(void **state)
     struct bytes file = forge(&block, "", 0);
     struct vmti_trace_header good;
     memcpy(&good, file.data, sizeof good);
-    struct vmti_trace_header forged[15];
+    struct vmti_trace_header forged[16];
     for (size_t i = 0; i < sizeof forged / sizeof *forged; i++)
         forged[i] = good;
     forged[0].magic[7] = '2';
@@ -1213,6 +1213,7 @@ static void test_forged_file_headers_are_refused(void **state)
     forged[12].evict = 0;
     forged[13].evict = VMT_EVICT_MAX + 1;
     forged[14].flags = VMTI_TRACE_HAS_CONTENT; /* without write tracking */
+    forged[15].flags = VMTI_SANITIZERS << VMTI_TRACE_SANITIZER_SHIFT;
     int fd = new_file();
     assert_true(read_bytes(fd, file.data, file.size).opened);
     for (size_t i = 0; i < sizeof forged / sizeof *forged; i++) {
