@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# What is installed and where: headers, libraries, the command, manual pages, the CMake package and the pkg-config files.
+# What is installed and where: headers, libraries, the command, manual pages and documents, the CMake package and the
+# pkg-config files.
 # Three components, which are the three packages of VmtPackages.cmake: vmt_runtime, vmt_dev and vmt_tools. All of it can be
 # moved after installation.
 
@@ -35,6 +36,10 @@ foreach(page IN LISTS manual_files)
     endif()
     install(FILES "${page}" DESTINATION "${CMAKE_INSTALL_MANDIR}/man${section}" COMPONENT ${component})
 endforeach()
+
+# In the folder of Debian's package, wherever they are installed.
+install(FILES "${PROJECT_SOURCE_DIR}/README.md" "${PROJECT_SOURCE_DIR}/CHANGELOG.md" "${PROJECT_SOURCE_DIR}/doc/guide.md"
+    DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/doc/libvmt-dev" COMPONENT vmt_dev)
 
 # ---------------------------------------------------------------- CMake package
 

@@ -65,8 +65,8 @@ VMTRACE closes the heap pages of a region of a test's own code, records each
 first access to one, and lets the test assert how many pages, faults and
 how large a working set the region may have.
 .
-This package has the headers, the static library, and what CMake and
-pkg-config need to find them.")
+This package has the headers, the static library, the guide, and what CMake
+and pkg-config need to find them.")
 
 set(CPACK_DEBIAN_VMT_TOOLS_PACKAGE_NAME vmtrace)
 set(CPACK_DEBIAN_VMT_TOOLS_PACKAGE_SECTION devel)

@@ -61,8 +61,11 @@ $lib/libvmt.so
 $lib/pkgconfig/vmt-cmocka.pc
 $lib/pkgconfig/vmt-static.pc
 $lib/pkgconfig/vmt.pc
+usr/share/doc/libvmt-dev/CHANGELOG.md
+usr/share/doc/libvmt-dev/README.md
 usr/share/doc/libvmt-dev/changelog.Debian.gz
 usr/share/doc/libvmt-dev/copyright
+usr/share/doc/libvmt-dev/guide.md
 usr/share/man/man3/vmt.3.gz
 END
     (cd "$root/usr/include" && find vmt -name '*.h*' | sort) >"$folder/headers"
