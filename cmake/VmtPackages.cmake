@@ -97,8 +97,12 @@ endforeach()
 # For dpkg-shlibdeps of those that link with libvmt: since which version there is which symbol.
 if(VMT_GENSYMBOLS)
     set(symbols "${PROJECT_BINARY_DIR}/package/symbols")
+    # From dpkg 1.22 on it wants to read this file; which packages there are it does not ask of it.
+    file(WRITE "${PROJECT_BINARY_DIR}/package/debian/control"
+        "Source: vmtrace\n\nPackage: ${runtime_package}\nArchitecture: any\n")
     add_custom_command(OUTPUT "${symbols}"
         COMMAND "${VMT_GENSYMBOLS}" -q -p${runtime_package} -v${PROJECT_VERSION} -e$<TARGET_FILE:vmt> "-O${symbols}"
+        WORKING_DIRECTORY "${PROJECT_BINARY_DIR}/package"
         DEPENDS vmt
         COMMENT "Listing the symbols of libvmt for its package"
         VERBATIM)
