@@ -290,6 +290,20 @@ static void nest(int signal, siginfo_t *info, void *context)
     me->hits[signal]++;
 }
 
+static void jump_out_of_handler(int signal)
+{
+    set_handler(signal, jump_out, one_in(2) ? SA_ONSTACK : 0, NULL);
+    for (volatile int i = 0; i < 5; i++) {
+        int value = sigsetjmp(out_of_handler, 1);
+        if (value == 0) {
+            send_self(signal);
+            CHECK(!"not jumped");
+        }
+        CHECK_IS(value, 7);
+    }
+    CHECK_IS(me->hits[signal], 5);
+}
+
 static void changed_handlers(void)
 {
     int signal = own_signal(1);
@@ -297,16 +311,7 @@ static void changed_handlers(void)
     unblock(signal);
     switch (below(6)) {
     case 0: /* out of the handler: the mask as before */
-        set_handler(signal, jump_out, one_in(2) ? SA_ONSTACK : 0, NULL);
-        for (volatile int i = 0; i < 5; i++) {
-            int value = sigsetjmp(out_of_handler, 1);
-            if (value == 0) {
-                send_self(signal);
-                CHECK(!"not jumped");
-            }
-            CHECK_IS(value, 7);
-        }
-        CHECK_IS(me->hits[signal], 5);
+        jump_out_of_handler(signal);
         break;
     case 1:
     case 2: /* in itself */
