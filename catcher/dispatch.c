@@ -305,7 +305,7 @@ static int start(struct vmti_region *r, uint64_t mask)
         return error;
     }
     t->stack = (struct vmti_stack){(uintptr_t)had.ss_sp, had.ss_size, had.ss_flags};
-    t->tls = (uintptr_t)__builtin_thread_pointer();
+    t->tls = vmti_thread_pointer();
     t->signals.blocked = mask & VMTI_OWN_MASK;
     vmti_handlers_take(r);
     memcpy(untraced, r->actions.of, sizeof untraced);

@@ -127,7 +127,7 @@ struct vmti_thread *vmti_engine_adopt(struct vmti_frame *frame, struct vmti_own_
     own->tid = t->tid;
     own->parent = NULL;
     t->own = own;
-    t->tls = (uintptr_t)__builtin_thread_pointer();
+    t->tls = vmti_thread_pointer();
     vmti_exempt_tls(r, t->tls);
     if (parent) {
         t->clone_flags = parent->clone_flags;

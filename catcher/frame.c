@@ -66,7 +66,7 @@ long vmti_frame_get_regs(const struct vmti_frame *frame, vmti_regs *regs)
         if (place[i] >= 0)
             to[i] = context->registers[(int)place[i]];
     regs->orig_rax = (unsigned long long)frame->call;
-    regs->fs_base = (unsigned long long)(uintptr_t)__builtin_thread_pointer();
+    regs->fs_base = vmti_thread_pointer();
     return 0;
 }
 

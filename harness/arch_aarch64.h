@@ -66,6 +66,14 @@ enum {
 
 /* ------------------------------------------------------------------------------------------- registers */
 
+/* The calling thread's. */
+static inline uintptr_t vmti_thread_pointer(void)
+{
+    uintptr_t pointer;
+    __asm__("mrs %0, tpidr_el0" : "=r"(pointer));
+    return pointer;
+}
+
 typedef struct {
     struct user_regs_struct user;
     int32_t nr;   /* of the call that the thread is in; -1: none */

@@ -62,6 +62,15 @@ enum {
 
 /* ------------------------------------------------------------------------------------------- registers */
 
+/* The calling thread's: its first word is its own address (System V ABI, ELF Handling for Thread-Local Storage). gcc has
+ * __builtin_thread_pointer() for x86 from 11 on. */
+static inline uintptr_t vmti_thread_pointer(void)
+{
+    uintptr_t pointer;
+    __asm__("movq %%fs:0, %0" : "=r"(pointer));
+    return pointer;
+}
+
 typedef struct user_regs_struct vmti_regs;
 
 /* The kernel's sets of registers that they come in (ptrace(2), PTRACE_GETREGSET). */

@@ -156,7 +156,7 @@ static struct vmti_region *new_region(const vmt_config *config, bool whole_progr
     r->mappings_limit = mappings_limit;
     r->pid = getpid();
     r->begin_tid = vmti_own_tid();
-    r->allocator_depth_offset = (uintptr_t)&vmti_allocator_depth - (uintptr_t)__builtin_thread_pointer();
+    r->allocator_depth_offset = (uintptr_t)&vmti_allocator_depth - vmti_thread_pointer();
     const ptrdiff_t *rseq = dlsym(RTLD_DEFAULT, "__rseq_offset"); /* glibc 2.35 */
     r->rseq_offset = rseq ? (uintptr_t)*rseq : 0;
     r->sigframe_bytes = vmti_sigframe_bytes();

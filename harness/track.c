@@ -62,7 +62,7 @@ static const char *holds_harness(uint64_t first, uint64_t last)
     /* What this library and the kernel need at any moment: our own variables, this thread's stack and thread pointer. */
     const void *needed[] = {vmti_dir_top,          (const char *)vmti_dir_top + sizeof vmti_dir_top - 1,
                             &vmti_note_mask,       &vmti_in_region,
-                            &vmti_allocator_depth, __builtin_thread_pointer(),
+                            &vmti_allocator_depth, (void *)vmti_thread_pointer(),
                             __builtin_frame_address(0)};
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
         if (first_page(needed[i]) >= first && first_page(needed[i]) <= last)
