@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -321,6 +322,15 @@ static void print_side(const char *name, const struct vmti_figures *f)
     putchar('\n');
 }
 
+/* What B has more, in percent of A; not of nothing, and not where that is beyond all numbers. */
+static bool find_percent(const struct vmti_figure *a, const struct vmti_figure *b, double *percent)
+{
+    if (!a->known || !b->known || a->value == 0)
+        return false;
+    *percent = (b->value - a->value) * 100 / a->value;
+    return isfinite(*percent);
+}
+
 static void format_figure(char *text, size_t bytes, const struct vmti_figure *figure, unsigned digits)
 {
     if (figure->known)
@@ -336,6 +346,7 @@ static void print_figures(const struct diff *d)
     for (unsigned i = 0; (kind = vmti_figure_kind(i)); i++) {
         const struct vmti_figure *a = &d->a.figures[i], *b = &d->b.figures[i];
         char text_a[32], text_b[32], difference[32] = "-", percent[32] = "";
+        double more;
         if (!a->known && !b->known)
             continue;
         format_figure(text_a, sizeof text_a, a, kind->digits);
@@ -344,8 +355,8 @@ static void print_figures(const struct diff *d)
             snprintf(difference, sizeof difference, "0");
         else if (a->known && b->known)
             snprintf(difference, sizeof difference, "%+.*f", (int)kind->digits, b->value - a->value);
-        if (a->known && b->known && a->value != 0 && a->value != b->value)
-            snprintf(percent, sizeof percent, "%+.1f %%", (b->value - a->value) * 100 / a->value);
+        if (find_percent(a, b, &more) && more != 0)
+            snprintf(percent, sizeof percent, "%+.1f %%", more);
         printf("%-26s%14s%14s%14s", kind->text, text_a, text_b, difference);
         if (*percent)
             printf("%11s", percent);
@@ -467,12 +478,12 @@ static json_t *json_figures(const struct diff *d)
     for (unsigned i = 0; (kind = vmti_figure_kind(i)); i++) {
         const struct vmti_figure *a = &d->a.figures[i], *b = &d->b.figures[i];
         bool both = a->known && b->known;
+        double percent;
         json_t *figure = json_object();
         vmti_json_put(&figure, "a", json_value(a->known, a->value, kind->digits));
         vmti_json_put(&figure, "b", json_value(b->known, b->value, kind->digits));
         vmti_json_put(&figure, "difference", json_value(both, b->value - a->value, kind->digits));
-        vmti_json_put(&figure, "percent",
-                      both && a->value != 0 ? json_real((b->value - a->value) * 100 / a->value) : json_null());
+        vmti_json_put(&figure, "percent", find_percent(a, b, &percent) ? json_real(percent) : json_null());
         vmti_json_put(&figures, kind->key, figure);
     }
     return figures;
@@ -601,6 +612,10 @@ int vmti_cmd_diff(int argc, char **argv)
     }
     if (argc - optind != 2) {
         vmti_cmd_error("needs two files, traces or JSON reports, and got %d: vmtrace diff A B", argc - optind);
+        return EXIT_TROUBLE;
+    }
+    if (!*argv[optind] || !*argv[optind + 1]) {
+        vmti_cmd_error("the name of the %s file is \"\": vmtrace diff A B", *argv[optind] ? "second" : "first");
         return EXIT_TROUBLE;
     }
     if (!top)

@@ -104,6 +104,8 @@ const char *vmti_cmd_file_operand(int argc, char **argv)
         vmti_cmd_error("the name of a trace file is missing: vmtrace %s FILE", command);
     else if (optind + 1 < argc)
         vmti_cmd_error("one trace file at a time: \"%s\" is one too many", argv[optind + 1]);
+    else if (!*argv[optind])
+        vmti_cmd_error("the name of the trace file is \"\": vmtrace %s FILE", command);
     else
         return argv[optind];
     return NULL;

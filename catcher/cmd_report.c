@@ -232,10 +232,16 @@ static int parse_options(int argc, char **argv, struct request *request)
             break;
         case 'a':
             request->against = optarg;
-            break;
+            if (*optarg)
+                break;
+            vmti_cmd_error("option --against needs the name of a trace, not \"\"");
+            return VMTI_EXIT_USAGE;
         case 'o':
             request->output = optarg;
-            break;
+            if (*optarg)
+                break;
+            vmti_cmd_error("option --output needs the name of a file, not \"\"");
+            return VMTI_EXIT_USAGE;
         case 'f':
             request->format = find_format(optarg);
             if (request->format)

@@ -205,6 +205,10 @@ static int out_of_memory(void)
 /* As execvp(3) finds it. 0, or the exit status after saying why. */
 static int find_program(const char *name, char **path)
 {
+    if (!*name) {
+        vmti_cmd_error("the program to run is \"\": name one, as a word of its own or with its path");
+        return VMTI_EXIT_NOT_FOUND;
+    }
     if (strchr(name, '/')) {
         *path = strdup(name);
         return *path ? 0 : out_of_memory();
@@ -213,7 +217,7 @@ static int find_program(const char *name, char **path)
     if (!folders)
         folders = "/bin:/usr/bin"; /* confstr(3), _CS_PATH */
     bool found = false;
-    for (const char *at = folders, *end; *name && at; at = *end ? end + 1 : NULL) {
+    for (const char *at = folders, *end; at; at = *end ? end + 1 : NULL) {
         end = strchrnul(at, ':');
         int bytes = (int)(end - at); /* of an environment string: at most 128 KiB */
         struct stat st;

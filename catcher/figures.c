@@ -363,21 +363,45 @@ static void take_setting(struct vmti_figures *f, unsigned setting, const json_t 
         snprintf(text, BYTES, "%s", json_is_true(value) ? "on" : "off");
 }
 
-static void take_working_sets(struct vmti_figures *f, const json_t *sets)
+/* What the report says under this key. An error, after saying so: no report has that there. */
+static int read_number(const struct vmti_figures *f, const json_t *object, const char *key, bool whole,
+                       struct vmti_figure *number)
+{
+    enum { VALUE = 40 };
+    static const int64_t most = INT64_C(1) << 53; /* see struct vmti_figure */
+    const json_t *value = json_object_get(object, key);
+    number->known = value && !json_is_null(value);
+    number->value = json_number_value(value);
+    bool allowed = json_is_integer(value)
+                       ? json_integer_value(value) >= 0 && json_integer_value(value) <= most
+                       : !whole && json_is_real(value) && number->value >= 0 && number->value <= (double)most;
+    if (!number->known || allowed)
+        return 0;
+    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    vmti_cmd_error("cannot read %s: \"%s\" is %.*s%s in it; in a report it is null or a %snumber from 0 to %" PRId64,
+                   f->path, key, VALUE, text ? text : "?", text && strlen(text) > VALUE ? "..." : "",
+                   whole ? "whole " : "", most);
+    free(text);
+    return -EINVAL;
+}
+
+static int take_working_sets(struct vmti_figures *f, const json_t *sets)
 {
     size_t i;
     json_t *entry;
+    int error = 0;
     json_array_foreach(sets, i, entry)
     {
         json_int_t tau = json_integer_value(json_object_get(entry, "tau"));
-        const json_t *average = json_object_get(entry, "average_pages"), *peak = json_object_get(entry, "peak_pages");
         if (tau != 64 && tau != 1024)
             continue;
-        if (json_is_number(average))
-            set(f, tau == 64 ? AVERAGE_64 : AVERAGE_1024, json_number_value(average));
-        if (json_is_number(peak))
-            set(f, tau == 64 ? PEAK_64 : PEAK_1024, json_number_value(peak));
+        error = read_number(f, entry, "average_pages", false, &f->figures[tau == 64 ? AVERAGE_64 : AVERAGE_1024]);
+        if (!error)
+            error = read_number(f, entry, "peak_pages", true, &f->figures[tau == 64 ? PEAK_64 : PEAK_1024]);
+        if (error)
+            return error;
     }
+    return 0;
 }
 
 /* What a report tells by site, label or phase, if it does. */
@@ -393,35 +417,63 @@ static int take_report_groups(struct vmti_figures *f, const json_t *report, enum
     json_array_foreach(entries, i, entry)
     {
         const char *name = json_string_value(json_object_get(entry, vmti_grouping_name(by)));
-        json_int_t pages = json_integer_value(json_object_get(entry, "pages"));
-        json_int_t touches = json_integer_value(json_object_get(entry, "touches"));
+        struct vmti_figure pages, touches;
+        int error = read_number(f, entry, "pages", true, &pages);
+        if (!error)
+            error = read_number(f, entry, "touches", true, &touches);
+        if (!error && (!pages.known || !touches.known)) {
+            vmti_cmd_error("cannot read %s: \"%s\" has an entry without pages and touches; in a report each has both",
+                           f->path, key);
+            error = -EINVAL;
+        }
         snprintf(text, sizeof text, "%s", name ? name : "unknown site");
         if (by == VMTI_BY_SITE)
             make_stable(text);
-        if (add_named(list, text, (uint64_t)pages, (uint64_t)touches) < 0)
-            return -ENOMEM;
+        if (!error)
+            error = add_named(list, text, (uint64_t)pages.value, (uint64_t)touches.value);
+        if (error)
+            return error;
     }
     unite_named(list);
     return 0;
 }
 
+/* Two that differ behind what there is room for would be the same. */
+static int take_fingerprint(struct vmti_figures *f, const json_t *report)
+{
+    const char *fingerprint = json_string_value(json_object_get(report, "fingerprint"));
+    if (!fingerprint)
+        return 0;
+    size_t digits = strspn(fingerprint, "0123456789abcdef");
+    if (digits != sizeof f->fingerprint - 1 || fingerprint[digits]) {
+        vmti_cmd_error(
+            "cannot read %s: \"fingerprint\" is \"%.40s\" in it; in a report it is null or has %zu digits, 0 to 9 and "
+            "a to f",
+            f->path, fingerprint, sizeof f->fingerprint - 1);
+        return -EINVAL;
+    }
+    memcpy(f->fingerprint, fingerprint, sizeof f->fingerprint);
+    return 0;
+}
+
+/* 0, -ENOMEM, or another error after saying why. */
 static int take_report(struct vmti_figures *f, const json_t *report)
 {
-    for (unsigned i = 0; i < FIGURES; i++) {
-        const json_t *value = json_object_get(report, figure_kinds[i].key);
-        if (json_is_number(value))
-            set(f, i, json_number_value(value));
-    }
+    int error = 0;
+    for (unsigned i = 0; i < FIGURES && !error; i++)
+        error = read_number(f, report, figure_kinds[i].key, figure_kinds[i].digits == 0, &f->figures[i]);
     for (unsigned i = 0; i < SETTINGS; i++)
         take_setting(f, i, json_object_get(report, setting_kinds[i].key));
     if (strcmp(f->settings[WRITES], "off") == 0)
         f->figures[UPGRADES].known = false; /* 0 for want of tracking */
-    take_working_sets(f, json_object_get(report, "working_set"));
-    for (size_t i = 0; i < sizeof groupings / sizeof *groupings; i++)
-        if (take_report_groups(f, report, groupings[i]) < 0)
-            return -ENOMEM;
-    const char *fingerprint = json_string_value(json_object_get(report, "fingerprint"));
-    snprintf(f->fingerprint, sizeof f->fingerprint, "%s", fingerprint ? fingerprint : "");
+    if (!error)
+        error = take_working_sets(f, json_object_get(report, "working_set"));
+    for (size_t i = 0; i < sizeof groupings / sizeof *groupings && !error; i++)
+        error = take_report_groups(f, report, groupings[i]);
+    if (!error)
+        error = take_fingerprint(f, report);
+    if (error)
+        return error;
     const char *reason = json_string_value(json_object_get(report, "incomplete_reason"));
     f->complete = json_is_true(json_object_get(report, "complete"));
     f->reason = strdup(reason ? reason : "");
@@ -444,19 +496,21 @@ static int read_report(struct vmti_figures *f, FILE *file)
 {
     json_error_t where;
     json_t *report = json_loadf(file, 0, &where);
-    int status = -1;
+    int status = -1, error;
     f->is_report = true;
     if (!report)
         vmti_cmd_error("%s is neither a trace nor a report of \"vmtrace report --json\": as JSON, line %d: %s", f->path,
                        where.line, where.text);
     else if (!json_is_integer(json_object_get(report, "touches")) ||
              !json_is_integer(json_object_get(report, "footprint_pages")))
-        vmti_cmd_error("%s is JSON, but no report of \"vmtrace report --json\": it has no touches and footprint_pages",
-                       f->path);
-    else if (take_report(f, report) < 0)
+        vmti_cmd_error(
+            "%s is JSON, but no report of \"vmtrace report --json\": it has no whole numbers \"touches\" and "
+            "\"footprint_pages\"",
+            f->path);
+    else if ((error = take_report(f, report)) == -ENOMEM)
         vmti_cmd_error("cannot read %s: no memory was left", f->path);
     else
-        status = 0;
+        status = error;
     json_decref(report);
     return status;
 }

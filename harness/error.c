@@ -109,6 +109,11 @@ int vmti_fail_region(const struct vmti_region *r)
         if (r->error == -EEXIST)
             return vmti_fail(r->error, "cannot write the trace: %s exists and is not a trace; name another file or "
                                        "remove it", r->trace_path);
+        if (r->error == -ELOOP) /* O_NOFOLLOW: open(2) */
+            return vmti_fail(r->error,
+                             "cannot write the trace: %s is a symbolic link, and a trace is not written through "
+                             "one; name the file that it leads to",
+                             r->trace_path);
         if (r->error == -EWOULDBLOCK)
             return vmti_fail(-EBUSY, "cannot write the trace: another region is writing %s; name another file",
                              r->trace_path);

@@ -239,6 +239,49 @@ head -c 40 before.vmt >header.vmt
 run "$vmtrace" diff header.vmt before.vmt
 status 2
 says 'cannot read header.vmt: '
+for words in '"" before.vmt' 'before.vmt ""'; do
+    eval "run \"\$vmtrace\" diff $words"
+    status 2
+    says 'file is "": vmtrace diff A B'
+done
+
+# wrong KEYS TEXT: a report with these keys is refused, and TEXT says why; in text or JSON, on either side.
+wrong() {
+    echo '{"touches": 5, "footprint_pages": 1}' | jq -c ". + $1" >wrong.json || fail "$what: $1"
+    for words in '--json wrong.json before.vmt' 'before.vmt wrong.json'; do
+        # shellcheck disable=SC2086
+        run "$vmtrace" diff $words
+        status 2
+        says "$2"
+        [ ! -s out ] || fail "$what: $1: prints something all the same"
+    done
+}
+what='reports with figures that no report has'
+wrong '{touches: -5}' 'cannot read wrong.json: "touches" is -5 in it; in a report it is null or a whole number from 0 to 9007199254740992'
+wrong '{footprint_pages: 1e300}' 'wrong.json is JSON, but no report'
+wrong '{pages_once: 1e300}' '"pages_once" is 1.0000000000000001e300 in it'
+wrong '{pages_once: 1.5}' '"pages_once" is 1.5 in it'
+wrong '{threads: "3"}' '"threads" is "3" in it'
+wrong '{syscalls: {a: "much text that is not told to its end, for it is long"}}' '"syscalls" is {"a":"much text that is not told to its ... in it'
+wrong '{working_set: [{tau: 64, average_pages: -0.5}]}' '"average_pages" is -0.5 in it; in a report it is null or a number from 0'
+wrong '{working_set: [{tau: 1024, peak_pages: 2.5}]}' '"peak_pages" is 2.5 in it'
+wrong '{by_site: [{site: "a", pages: -1, touches: 2}]}' '"pages" is -1 in it'
+wrong '{by_label: [{label: "a", pages: 1, touches: true}]}' '"touches" is true in it'
+wrong '{by_phase: [{phase: "a", pages: 1}]}' '"by_phase" has an entry without pages and touches'
+wrong '{by_phase: [3]}' '"by_phase" has an entry without pages and touches'
+wrong '{fingerprint: "0123456789abcdef0"}' '"fingerprint" is "0123456789abcdef0" in it; in a report it is null or has 16 digits'
+wrong '{fingerprint: "0123456789ABCDEF"}' '"fingerprint" is "0123456789ABCDEF" in it'
+echo '{"touches": 9007199254740993, "footprint_pages": 1}' >wrong.json # no double is that
+run "$vmtrace" diff wrong.json before.vmt
+status 2
+says '"touches" is 9007199254740993 in it'
+
+what='a percentage beyond all numbers'
+echo '{"touches": 5, "footprint_pages": 1, "working_set": [{"tau": 64, "average_pages": 1e-308}]}' >least.json
+run "$vmtrace" diff --json least.json before.vmt
+status 1
+silent
+holds '.figures.average_working_set_64 | .a < 1e-300 and .b > 1 and .percent == null'
 
 what='help'
 run "$vmtrace" diff --help

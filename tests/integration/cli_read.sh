@@ -262,6 +262,15 @@ wrong no-such-command
 says no-such-command
 wrong --no-such-option
 says --no-such-option
+for command in report dump 'check --pages 3'; do
+    # shellcheck disable=SC2086
+    wrong $command ''
+    says 'the name of the trace file is ""'
+done
+wrong report -o '' trace.vmt
+says 'option --output needs the name of a file, not ""'
+wrong report --html --against '' trace.vmt
+says 'option --against needs the name of a trace, not ""'
 wrong report
 wrong report trace.vmt odd.vmt
 wrong report --xml trace.vmt

@@ -247,6 +247,7 @@ for program in no-such-program-anywhere ./no-such-program-here /no/such/folder/p
     status 127
     says "$program"
 done
+says 'the program to run is "": name one, as a word of its own or with its path'
 
 what='a folder'
 mkdir folder
@@ -381,6 +382,7 @@ ln -s elsewhere link
 run "$vmtrace" run -o link -- true
 status 125
 [ ! -e elsewhere ] || fail "$what: it was followed"
+says "cannot write the trace: $work/link is a symbolic link, and a trace is not written through one; name the file"
 
 what='a program that changes its folder'
 run "$vmtrace" run -q -o here -- sh -c 'cd / && pwd'
