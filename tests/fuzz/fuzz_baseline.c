@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "baseline_file.h"
+#include "fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     struct vmti_baseline baseline;
@@ -23,6 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         if (low > high)
             abort();
     }
+    fuzz_accepted(!error && baseline.count);
     vmti_baseline_free(&baseline);
     return 0;
 }

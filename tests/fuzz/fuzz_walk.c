@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "effects.h"
+#include "fuzz.h"
 #include "rings.h"
 #include "thread.h"
 #include "walk.h"
@@ -122,7 +123,6 @@ static void fill(void)
         }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     if (!arena) {
@@ -155,5 +155,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     for (unsigned i = 0; i < used; i++)
         if (vmti_span_done(&region, &thread, &spans[i], result) > spans[i].end - spans[i].start)
             abort();
+    fuzz_accepted(used);
     return 0;
 }
