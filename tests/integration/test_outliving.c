@@ -329,6 +329,246 @@ static void ring_of_buffers(char *p)
     tell("\nchosen %d", chosen);
 }
 
+/* What headers of Linux 5.10 do not have; a kernel that does not have it says so natively as well. */
+enum {
+    OP_LINKAT = 39,
+    OP_FSETXATTR = 41,
+    OP_SETXATTR,
+    OP_FGETXATTR,
+    OP_GETXATTR,
+    OP_URING_CMD = 46,
+    OP_WAITID = 50,
+    OP_FUTEX_WAIT,
+    OP_FUTEX_WAKE,
+    OP_FUTEX_WAITV,
+    OP_BIND = 56,
+    OP_EPOLL_WAIT = 59,
+    OP_READV_FIXED,
+    OP_PIPE = 62,
+    OP_OF_NO_KERNEL = 200,
+    SETUP_SQE128 = 1 << 10,
+    SETUP_NO_MMAP = 1 << 14,
+    ENTER_REGISTERED_RING = 1 << 4,
+    REGISTER_RING_FDS = 20,
+};
+
+/* One request, whose memory is closed when it is submitted, and closed again before its result is waited for. */
+static void do_one(struct ring *r, char *p)
+{
+    close_buffers(p);
+    submit(r, 1);
+    close_buffers(p);
+    reap_all(r);
+}
+
+/* Names, and what goes with them. */
+static void ring_of_names(char *p)
+{
+    struct ring r = new_ring(0);
+    const char *parent = getenv("TMPDIR");
+    char folder[1024], *one = p, *two = p + 2 * PAGE, *three = p + 4 * PAGE, *path = p + 12 * PAGE;
+    struct {
+        uint64_t flags, mode, resolve;
+    } *how = (void *)(p + 6 * PAGE); /* struct open_how */
+    char *attribute = p + 8 * PAGE, *value = p + 10 * PAGE, *got = p + 14 * PAGE;
+    snprintf(folder, sizeof folder, "%s/vmt-names-XXXXXX", parent ? parent : "/tmp");
+    int dir = open(mkdtemp(folder) ? folder : "/nowhere", O_RDONLY | O_DIRECTORY);
+    strcpy(one, "one");
+    strcpy(two, "two");
+    strcpy(three, "three");
+    strcat(strcpy(path, folder), "/one");
+    strcpy(attribute, "user.vmt");
+    strcpy(value, "value");
+    how->flags = O_RDWR | O_CREAT;
+    how->mode = 0600;
+    how->resolve = 0;
+    queue(&r, IORING_OP_OPENAT2, dir, one, sizeof *how, (uint64_t)how)->flags = IOSQE_ASYNC;
+    do_one(&r, p);
+    int file = openat(dir, "one", O_RDWR);
+    tell("\nopened %d", file >= 0);
+    queue(&r, OP_LINKAT, dir, one, (unsigned)dir, (uint64_t)two)->flags = IOSQE_ASYNC;
+    do_one(&r, p);
+    queue(&r, IORING_OP_RENAMEAT, dir, two, (unsigned)dir, (uint64_t)three);
+    do_one(&r, p);
+    tell("\nrenamed %d", faccessat(dir, "three", F_OK, 0));
+    queue(&r, OP_FSETXATTR, file, attribute, 5, (uint64_t)value)->flags = IOSQE_ASYNC;
+    do_one(&r, p);
+    struct io_uring_sqe *sqe = queue(&r, OP_GETXATTR, 0, attribute, 100, (uint64_t)got);
+    memcpy((char *)sqe + 48, &path, sizeof path); /* addr3 */
+    do_one(&r, p);
+    tell("\nattribute %.5s", got);
+    strcpy(value, "other");
+    sqe = queue(&r, OP_SETXATTR, 0, attribute, 5, (uint64_t)value);
+    memcpy((char *)sqe + 48, &path, sizeof path);
+    do_one(&r, p);
+    queue(&r, OP_FGETXATTR, file, attribute, 100, (uint64_t)(got + PAGE));
+    do_one(&r, p);
+    tell("\nattribute %.5s", got + PAGE);
+    queue(&r, IORING_OP_UNLINKAT, dir, three, 0, 0)->flags = IOSQE_ASYNC;
+    do_one(&r, p);
+    CALL(unlinkat(dir, "one", 0));
+    CALL(rmdir(folder));
+}
+
+static void ring_of_sockets(char *p)
+{
+    struct ring r = new_ring(0);
+    struct sockaddr_in *address = (struct sockaddr_in *)p, *peer = (struct sockaddr_in *)(p + 2 * PAGE);
+    socklen_t *peer_length = (socklen_t *)(p + 4 * PAGE), length = sizeof *address;
+    int listening = socket(AF_INET, SOCK_STREAM, 0), from = socket(AF_INET, SOCK_STREAM, 0);
+    *address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    queue(&r, OP_BIND, listening, address, 0, sizeof *address);
+    do_one(&r, p);
+    if (listen(listening, 1) || getsockname(listening, (void *)address, &length))
+        exit(SKIPPED);
+    *peer_length = sizeof *peer;
+    close_buffers(p);
+    queue(&r, IORING_OP_ACCEPT, listening, peer, 0, (uint64_t)peer_length);
+    queue(&r, IORING_OP_CONNECT, from, address, 0, sizeof *address)->flags = IOSQE_ASYNC;
+    submit(&r, 2);
+    close_buffers(p);
+    reap_all(&r);
+    tell("\npeer %d of %u bytes", peer->sin_family, *peer_length);
+    struct iovec *two = (struct iovec *)(p + 6 * PAGE);
+    struct msghdr *message = (struct msghdr *)(p + 8 * PAGE);
+    two[0] = (struct iovec){p + 10 * PAGE, 100};
+    two[1] = (struct iovec){p + 12 * PAGE, 50};
+    *message = (struct msghdr){.msg_iov = two, .msg_iovlen = 2};
+    queue(&r, IORING_OP_SENDMSG, from, message, 1, 0)->flags = IOSQE_ASYNC;
+    do_one(&r, p);
+    struct {
+        uint32_t events;
+        uint64_t data;
+    } __attribute__((packed)) *event = (void *)(p + 14 * PAGE), *ready = (void *)(p + 16 * PAGE);
+    int epoll = (int)syscall(SYS_epoll_create1, 0);
+    event->events = POLLOUT;
+    event->data = 4711;
+    queue(&r, IORING_OP_EPOLL_CTL, epoll, event, 1 /* EPOLL_CTL_ADD */, (uint64_t)from)->flags = IOSQE_ASYNC;
+    do_one(&r, p);
+    queue(&r, OP_EPOLL_WAIT, epoll, ready, 2, 0);
+    do_one(&r, p);
+    tell("\nready %d", ready->data == 4711);
+    queue(&r, OP_PIPE, 0, p + 18 * PAGE, 0, 0);
+    do_one(&r, p);
+}
+
+/* Requests that wait for a time, a word or a process. */
+static void ring_of_waits(char *p)
+{
+    enum { SIZE_U32 = 2, PRIVATE = 128, TIMEOUT_UPDATE = 2 };
+    struct ring r = new_ring(0);
+    struct __kernel_timespec *longer = (struct __kernel_timespec *)p,
+                             *shorter = (struct __kernel_timespec *)(p + 2 * PAGE);
+    *longer = (struct __kernel_timespec){.tv_sec = 1000};
+    *shorter = (struct __kernel_timespec){.tv_nsec = 1000000};
+    close_buffers(p);
+    queue(&r, IORING_OP_TIMEOUT, -1, longer, 1, 0);
+    submit(&r, 1);
+    close_buffers(p);
+    queue(&r, IORING_OP_TIMEOUT_REMOVE, -1, NULL, 0, (uint64_t)shorter)->timeout_flags =
+        TIMEOUT_UPDATE; /* of user_data 0 */
+    submit(&r, 1);
+    close_buffers(p);
+    reap_all(&r);
+
+    uint32_t *word = (uint32_t *)(p + 4 * PAGE), *other = (uint32_t *)(p + 6 * PAGE);
+    struct {
+        uint64_t value, address;
+        uint32_t flags, rest;
+    } *waiter = (void *)(p + 8 * PAGE); /* struct futex_waitv */
+    uint64_t any = UINT32_MAX;
+    *word = *other = 7;
+    for (int i = 0; i < 2; i++) {
+        waiter[i].value = 7;
+        waiter[i].address = (uint64_t)(i ? other : word);
+        waiter[i].flags = SIZE_U32 | PRIVATE;
+        waiter[i].rest = 0;
+    }
+    close_buffers(p);
+    memcpy((char *)queue(&r, OP_FUTEX_WAIT, SIZE_U32 | PRIVATE, word, 0, 7) + 48, &any, sizeof any);
+    queue(&r, OP_FUTEX_WAITV, 0, waiter, 2, 0);
+    submit(&r, 2);
+    close_buffers(p);
+    memcpy((char *)queue(&r, OP_FUTEX_WAKE, SIZE_U32 | PRIVATE, word, 0, 2) + 48, &any, sizeof any);
+    submit(&r, 1);
+    close_buffers(p);
+    reap_all(&r);
+
+    siginfo_t *info = (siginfo_t *)(p + 10 * PAGE);
+    pid_t child = fork();
+    if (!child)
+        _exit(5);
+    struct io_uring_sqe *sqe = queue(&r, OP_WAITID, child, NULL, P_PID, (uint64_t)info);
+    sqe->splice_fd_in = WEXITED; /* file_index */
+    do_one(&r, p);
+    tell("\nstatus %d", info->si_pid == child ? info->si_status : -1);
+    waitpid(child, NULL, 0);
+
+    int32_t none[2] = {-1, -1}, *slots = (int32_t *)(p + 12 * PAGE);
+    CALL(syscall(SYS_io_uring_register, r.fd, IORING_REGISTER_FILES, none, 2));
+    slots[0] = slots[1] = STDERR_FILENO;
+    queue(&r, IORING_OP_FILES_UPDATE, -1, slots, 2, 0)->flags = IOSQE_ASYNC;
+    do_one(&r, p);
+    struct iovec fixed = {p + 20 * PAGE, 2 * PAGE}, *in_it = (struct iovec *)(p + 14 * PAGE);
+    CALL(syscall(SYS_io_uring_register, r.fd, IORING_REGISTER_BUFFERS, &fixed, 1));
+    *in_it = fixed;
+    queue(&r, OP_READV_FIXED, new_file(0), in_it, 1, 0);
+    do_one(&r, p);
+    tell("\nread %u", sum(fixed.iov_base, fixed.iov_len));
+    queue(&r, IORING_OP_MADVISE, -1, p + 16 * PAGE, 2 * PAGE, 0)->fadvise_advice = MADV_DONTNEED;
+    do_one(&r, p);
+    tell("\nempty %d %d", p[16 * PAGE], p[18 * PAGE - 1]);
+}
+
+/* A ring that lies in the program's own memory, with large entries (Linux 6.5). */
+static void ring_in_own_memory(char *p)
+{
+    enum { ENTRIES = 4, LARGE = 128 };
+    struct io_uring_params params = {.flags = SETUP_NO_MMAP | SETUP_SQE128};
+    int file = new_file(0);
+    char *ring = p, *sqes = p + PAGE;
+    memset(p, 0, 2 * PAGE);
+    memcpy((char *)&params + 72, &sqes, sizeof sqes);  /* sq_off.user_addr */
+    memcpy((char *)&params + 112, &ring, sizeof ring); /* cq_off.user_addr */
+    int fd = (int)CALL(syscall(SYS_io_uring_setup, ENTRIES, &params));
+    if (fd < 0)
+        return;
+    for (unsigned i = 0; i < 2; i++) {
+        struct io_uring_sqe *sqe = (struct io_uring_sqe *)(sqes + i * LARGE);
+        memset(sqe, 0, LARGE);
+        sqe->opcode = IORING_OP_READ;
+        sqe->fd = file;
+        sqe->addr = (uint64_t)(p + (4 + 2 * i) * PAGE);
+        sqe->len = PAGE;
+        sqe->off = i * PAGE;
+        ((unsigned *)(ring + params.sq_off.array))[i] = i;
+    }
+    close_buffers(p);
+    __atomic_store_n((unsigned *)(ring + params.sq_off.tail), 2, __ATOMIC_RELEASE);
+    CALL(syscall(SYS_io_uring_enter, fd, 2, 2, IORING_ENTER_GETEVENTS, NULL, 0));
+    tell("\ndone %u, sums %u %u", *(unsigned *)(ring + params.cq_off.tail), sum(p + 4 * PAGE, PAGE),
+         sum(p + 6 * PAGE, PAGE));
+}
+
+/* A ring that io_uring_enter is given by its number in a table of the thread's (Linux 5.18). */
+static void ring_by_number(char *p)
+{
+    struct ring r = new_ring(0), another = new_ring(0);
+    struct {
+        uint32_t offset, rest;
+        uint64_t data;
+    } update = {UINT32_MAX, 0, (uint64_t)r.fd};
+    if (CALL(syscall(SYS_io_uring_register, r.fd, REGISTER_RING_FDS, &update, 1)) != 1)
+        return;
+    close_buffers(p);
+    queue(&r, IORING_OP_READ, new_file(0), p, 2 * PAGE, 0);
+    CALL(syscall(SYS_io_uring_enter, update.offset, 1, 1, IORING_ENTER_GETEVENTS | ENTER_REGISTERED_RING, NULL, 0));
+    close_buffers(p);
+    reap_all(&r);
+    tell("\nread %u", sum(p, 2 * PAGE));
+    close(another.fd);
+}
+
 static struct ring new_ring_or_skip(void)
 {
     struct io_uring_params params = {0};
@@ -417,6 +657,52 @@ static void ring_from_before_is_not_followed(void **state)
     close(r.fd);
 }
 
+static void submit_unknown(int operation)
+{
+    vmt_config config = config_for(VMT_SCOPE_RANGES, WINDOW);
+    begin(&config);
+    told->used = 0;
+    struct ring r = new_ring(0);
+    queue(&r, operation, STDIN_FILENO, NULL, 0, 0);
+    submit(&r, 1);
+    queue(&r, IORING_OP_NOP, -1, NULL, 0, 0);
+    submit(&r, 1);
+    vmt_report_free(end());
+}
+
+/* Nothing can be opened for an operation that is not known, or that means something else for each descriptor. */
+static void unknown_operations_are_told(void **state)
+{
+    static const struct {
+        int operation;
+        const char *command;
+    } unknown[] = {{OP_URING_CMD, "io_uring_enter with command 0x2e"},
+                   {OP_OF_NO_KERNEL, "io_uring_enter with command 0xc8"}};
+    (void)state;
+    close(new_ring_or_skip().fd);
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
+        char text[1024] = "";
+        size_t used = 0;
+        int ends[2], status;
+        assert_int_equal(pipe(ends), 0);
+        pid_t child = fork(); /* it is said once a process */
+        assert_true(child >= 0);
+        if (!child) {
+            dup2(ends[1], STDERR_FILENO);
+            submit_unknown(unknown[i].operation);
+            _exit(0);
+        }
+        close(ends[1]);
+        for (ssize_t n; used < sizeof text - 1 && (n = read(ends[0], text + used, sizeof text - 1 - used)) > 0;)
+            used += (size_t)n;
+        close(ends[0]);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+        if (!strstr(text, "1 system call is not in the table") || !strstr(text, unknown[i].command))
+            fail_msg("says: %s", text);
+    }
+}
+
 int main(void)
 {
     make_told();
@@ -428,8 +714,14 @@ int main(void)
         CASE(ring_of_files, 0),
         CASE(ring_that_waits, 0),
         CASE(ring_of_buffers, 0),
+        CASE(ring_of_names, 0),
+        CASE(ring_of_sockets, 0),
+        CASE(ring_of_waits, 0),
+        CASE(ring_in_own_memory, 0),
+        CASE(ring_by_number, 0),
         cmocka_unit_test(polled_ring_is_refused),
         cmocka_unit_test(pages_left_open_are_counted),
+        cmocka_unit_test(unknown_operations_are_told), /* before one of whose unknown calls this process is told */
         cmocka_unit_test(ring_from_before_is_not_followed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
