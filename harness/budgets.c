@@ -130,7 +130,8 @@ static int take_limit(const struct vmti_limit *limit, void *context)
 
 static int parse_file(struct reading *reading)
 {
-    int fd = open(reading->path, O_RDONLY | O_CLOEXEC), error = 0;
+    /* O_NONBLOCK: to open a FIFO that nobody writes to would wait. */
+    int fd = open(reading->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), error = 0;
     struct stat status;
     if (fd < 0 || fstat(fd, &status) < 0)
         error = -errno;

@@ -91,6 +91,27 @@ void vmti_refused_text(char *to, size_t bytes, uint64_t calls)
                         "call cannot be traced", (unsigned long long)calls, calls == 1 ? "" : "s");
 }
 
+static int trace_not_opened(const struct vmti_region *r, const char *why)
+{
+    enum { SHOWN = 700 }; /* bytes of the path, which has up to 4,095: what is wrong comes after it */
+    switch (r->error) {
+    case -EEXIST:
+        return vmti_fail(r->error,
+                         "cannot write the trace: %.*s exists and is not a trace; name another file or remove it", SHOWN,
+                         r->trace_path);
+    case -ELOOP: /* O_NOFOLLOW: open(2) */
+        return vmti_fail(r->error,
+                         "cannot write the trace: %.*s is a symbolic link, and a trace is not written through one; name "
+                         "the file that it leads to",
+                         SHOWN, r->trace_path);
+    case -EWOULDBLOCK:
+        return vmti_fail(-EBUSY, "cannot write the trace: another region is writing %.*s; name another file", SHOWN,
+                         r->trace_path);
+    default:
+        return vmti_fail(r->error, "cannot write the trace %.*s: %s", SHOWN, r->trace_path, why);
+    }
+}
+
 int vmti_fail_region(const struct vmti_region *r)
 {
     const char *why = strerror(-r->error);
@@ -106,18 +127,7 @@ int vmti_fail_region(const struct vmti_region *r)
         return vmti_fail(r->error, "cannot start the catcher: %s; check the limits on processes (ulimit -u) and memory",
                          why);
     case VMTI_STEP_TRACE_OPEN:
-        if (r->error == -EEXIST)
-            return vmti_fail(r->error, "cannot write the trace: %s exists and is not a trace; name another file or "
-                                       "remove it", r->trace_path);
-        if (r->error == -ELOOP) /* O_NOFOLLOW: open(2) */
-            return vmti_fail(r->error,
-                             "cannot write the trace: %s is a symbolic link, and a trace is not written through "
-                             "one; name the file that it leads to",
-                             r->trace_path);
-        if (r->error == -EWOULDBLOCK)
-            return vmti_fail(-EBUSY, "cannot write the trace: another region is writing %s; name another file",
-                             r->trace_path);
-        return vmti_fail(r->error, "cannot write the trace %s: %s", r->trace_path, why);
+        return trace_not_opened(r, why);
     case VMTI_STEP_MEMORY:
         return vmti_fail(r->error, "the region is not valid: no memory was left for its records (%s); everything was "
                                    "opened and the program went on", why);

@@ -158,6 +158,16 @@ static void files_that_cannot_be_read(void **state)
     setenv("VMT_BUDGETS", "/", 1);
     assert_false(vmt_check_budgets(report, "a", &verdict));
     assert_says("cannot read /: not a file");
+    int ends[2]; /* of a pipe that nobody writes to: nothing waits for it */
+    char path[64], sentence[128];
+    assert_int_equal(pipe(ends), 0);
+    close(ends[1]);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", ends[0]);
+    snprintf(sentence, sizeof sentence, "cannot read %s: not a file", path);
+    setenv("VMT_BUDGETS", path, 1);
+    assert_false(vmt_check_budgets(report, "a", &verdict));
+    assert_says(sentence);
+    close(ends[0]);
     unsetenv("VMT_BUDGETS");
     assert_false(check("", "a"));
     assert_says("no section [a]");

@@ -80,6 +80,24 @@ static void test_each_failure_has_its_sentence(void **state)
     }
 }
 
+static void test_a_long_path_leaves_room_for_the_reason(void **state)
+{
+    static const int errors[] = {-EEXIST, -ELOOP, -EWOULDBLOCK, -ENAMETOOLONG};
+    static const char *const says[] = {"name another file or remove it", "name the file that it leads to", "name another file",
+                                       "File name too long"};
+    char path[4096];
+    (void)state;
+    memset(path, 'x', sizeof path);
+    path[sizeof path - 1] = '\0';
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+        struct vmti_region r = failed(VMTI_STEP_TRACE_OPEN, errors[i]);
+        r.trace_path = path;
+        vmti_fail_region(&r);
+        if (!strstr(vmt_error_text(), says[i]))
+            fail_msg("\"%s\" does not say \"%s\"", vmt_error_text(), says[i]);
+    }
+}
+
 /* Of several reasons the one that holds here is told; each says what to do. */
 static void test_why_ptrace_is_denied(void **state)
 {
@@ -145,6 +163,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_failure_has_its_sentence),
+        cmocka_unit_test(test_a_long_path_leaves_room_for_the_reason),
         cmocka_unit_test(test_why_ptrace_is_denied),
         cmocka_unit_test(test_no_failure_is_left_without_a_sentence),
         cmocka_unit_test(test_windows_that_are_told_are_allowed),
