@@ -158,6 +158,7 @@ enum vmti_done {
     VMTI_DONE_RET,        /* result times `unit` */
     VMTI_DONE_PTR,        /* the number behind a pointer, times `unit` */
     VMTI_DONE_PTR_ALWAYS, /* the same, also if the call failed */
+    VMTI_DONE_PTR_OR_END, /* the same, also if the call failed with ENOENT: what comes next is not there */
     VMTI_DONE_HEAD,       /* in a row only: PTR, with the number at the start of the buffer itself */
     VMTI_DONE_INTR,       /* all of it, if the call was interrupted */
     VMTI_DONE_ALWAYS,     /* all of it, except after EFAULT or EINVAL */

@@ -454,6 +454,10 @@ uint64_t vmti_span_done(struct vmti_region *r, const struct vmti_thread *t, cons
     case VMTI_DONE_REACHED:
         number = (failed ? 0 : (uint64_t)result) + 1;
         break;
+    case VMTI_DONE_PTR_OR_END:
+        if ((failed && result != -ENOENT) || !read_count(r, span, &number))
+            return 0;
+        break;
     case VMTI_DONE_PTR_ALWAYS:
         if (!read_count(r, span, &number))
             return 0;

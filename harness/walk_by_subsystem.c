@@ -340,50 +340,74 @@ static uint64_t possible_cpus(void)
 }
 
 /* How long keys and values are is a property of the map: kernel/bpf/syscall.c, bpf_map_show_fdinfo. */
-static bool read_map(struct vmti_walk *w, int fd, uint64_t *key, uint64_t *value)
+enum {
+    MAP_HASH = 1,
+    MAP_PERCPU_HASH = 5,
+    MAP_PERCPU_ARRAY = 6,
+    MAP_LRU_HASH = 9,
+    MAP_LRU_PERCPU_HASH = 10,
+    MAP_HASH_OF_MAPS = 13,
+    MAP_PERCPU_CGROUP_STORAGE = 21,
+};
+
+struct map {
+    uint64_t type, key, value; /* bytes of a key and a value */
+};
+
+static bool read_map(struct vmti_walk *w, int fd, struct map *map)
 {
-    enum { PERCPU_HASH = 5, PERCPU_ARRAY = 6, LRU_PERCPU_HASH = 10, PERCPU_CGROUP_STORAGE = 21 };
-    uint64_t type;
-    if (!vmti_walk_fdinfo(w, fd, "map_type", &type) || !vmti_walk_fdinfo(w, fd, "key_size", key) ||
-        !vmti_walk_fdinfo(w, fd, "value_size", value))
+    if (!vmti_walk_fdinfo(w, fd, "map_type", &map->type) || !vmti_walk_fdinfo(w, fd, "key_size", &map->key) ||
+        !vmti_walk_fdinfo(w, fd, "value_size", &map->value))
         return false;
-    if (type == PERCPU_HASH || type == PERCPU_ARRAY || type == LRU_PERCPU_HASH || type == PERCPU_CGROUP_STORAGE)
-        *value = (*value + 7) / 8 * 8 * possible_cpus();
+    if (map->type == MAP_PERCPU_HASH || map->type == MAP_PERCPU_ARRAY || map->type == MAP_LRU_PERCPU_HASH ||
+        map->type == MAP_PERCPU_CGROUP_STORAGE)
+        map->value = (map->value + 7) / 8 * 8 * possible_cpus();
     return true;
 }
 
 static void walk_bpf_element(struct vmti_walk *w, uint32_t command, const unsigned char *attr)
 {
     enum { MAP = 0, KEY = 8, VALUE = 16 };
-    uint64_t key, value;
-    if (!read_map(w, (int)vmti_half_at(attr, MAP), &key, &value))
+    struct map map;
+    if (!read_map(w, (int)vmti_half_at(attr, MAP), &map))
         return; /* EBADF, EINVAL */
-    vmti_walk_in(w, vmti_word_at(attr, KEY), key);
+    vmti_walk_in(w, vmti_word_at(attr, KEY), map.key);
     if (command == BPF_CMD_MAP_UPDATE)
-        vmti_walk_in(w, vmti_word_at(attr, VALUE), value);
+        vmti_walk_in(w, vmti_word_at(attr, VALUE), map.value);
     else if (command == BPF_CMD_MAP_NEXT_KEY)
-        vmti_walk_out(w, vmti_word_at(attr, VALUE), key);
+        vmti_walk_out(w, vmti_word_at(attr, VALUE), map.key);
     else if (command != BPF_CMD_MAP_DELETE)
-        vmti_walk_out(w, vmti_word_at(attr, VALUE), value);
+        vmti_walk_out(w, vmti_word_at(attr, VALUE), map.value);
+}
+
+/* ENOENT is told of the last elements, which are written as ever: kernel/bpf/syscall.c, generic_map_lookup_batch, and
+ * kernel/bpf/hashtab.c, __htab_map_lookup_and_delete_batch. */
+static void count_elements(struct vmti_span *span, uint64_t count_at, uint64_t bytes)
+{
+    vmti_span_counts_at(span, count_at, 4, (uint32_t)bytes);
+    vmti_span_counts(span, VMTI_DONE_PTR_OR_END, (uint32_t)bytes);
 }
 
 static void walk_bpf_batch(struct vmti_walk *w, uint32_t command, const unsigned char *attr, uint64_t addr)
 {
-    enum { IN_BATCH = 0, OUT_BATCH = 8, KEYS = 16, VALUES = 24, COUNT = 32, MAP = 36, CURSOR = 4 };
-    uint64_t key, value, count = vmti_half_at(attr, COUNT);
-    if (!read_map(w, (int)vmti_half_at(attr, MAP), &key, &value))
+    enum { IN_BATCH = 0, OUT_BATCH = 8, KEYS = 16, VALUES = 24, COUNT = 32, MAP = 36, BUCKET = 4 };
+    uint64_t count = vmti_half_at(attr, COUNT);
+    struct map map;
+    if (!read_map(w, (int)vmti_half_at(attr, MAP), &map))
         return;
     if (command == BPF_CMD_UPDATE_BATCH || command == BPF_CMD_DELETE_BATCH) {
-        vmti_walk_in(w, vmti_word_at(attr, KEYS), key * count);
+        vmti_walk_in(w, vmti_word_at(attr, KEYS), map.key * count);
         if (command == BPF_CMD_UPDATE_BATCH)
-            vmti_walk_in(w, vmti_word_at(attr, VALUES), value * count);
+            vmti_walk_in(w, vmti_word_at(attr, VALUES), map.value * count);
         return;
     }
-    uint64_t cursor = key > CURSOR ? key : CURSOR; /* a hash map's is a number, another's a key */
+    bool hash = map.type == MAP_HASH || map.type == MAP_PERCPU_HASH || map.type == MAP_LRU_HASH ||
+                map.type == MAP_LRU_PERCPU_HASH || map.type == MAP_HASH_OF_MAPS;
+    uint64_t cursor = hash ? BUCKET : map.key; /* where the next batch begins */
     vmti_walk_in(w, vmti_word_at(attr, IN_BATCH), cursor);
-    vmti_walk_out(w, vmti_word_at(attr, OUT_BATCH), cursor);
-    vmti_span_counts_at(vmti_walk_out(w, vmti_word_at(attr, KEYS), key * count), addr + COUNT, 4, (uint32_t)key);
-    vmti_span_counts_at(vmti_walk_out(w, vmti_word_at(attr, VALUES), value * count), addr + COUNT, 4, (uint32_t)value);
+    vmti_span_counts(vmti_walk_out(w, vmti_word_at(attr, OUT_BATCH), cursor), VMTI_DONE_ALWAYS, 0);
+    count_elements(vmti_walk_out(w, vmti_word_at(attr, KEYS), map.key * count), addr + COUNT, map.key);
+    count_elements(vmti_walk_out(w, vmti_word_at(attr, VALUES), map.value * count), addr + COUNT, map.value);
 }
 
 /* The verifier's log. How long it became is told at `true_size` by kernels that know the field, also when they
@@ -536,7 +560,7 @@ void vmti_walk_bpf(struct vmti_walk *w, unsigned i)
     case BPF_CMD_UPDATE_BATCH:
     case BPF_CMD_DELETE_BATCH:
         walk_bpf_batch(w, command, attr, addr);
-        vmti_walk_out(w, addr, size);
+        vmti_span_counts(vmti_walk_out(w, addr, size), VMTI_DONE_ALWAYS, 0);
         break;
     case BPF_CMD_LINK_CREATE:
         walk_bpf_link(w, attr);

@@ -443,7 +443,59 @@ static void open_fs_context(void)
     the.args[0] = (uint64_t)context;
 }
 
+/* A hash map of at most 5 elements. */
+enum { BPF_UPDATE_BATCH = 26, BPF_BATCH = 56, BPF_COUNT = 3, BPF_MOST = 5, BPF_KEY = 12, BPF_VALUE = 40 };
 static int map_fd = -1;
+
+static void fill_map(void)
+{
+    static unsigned char keys[BPF_COUNT * BPF_KEY], values[BPF_COUNT * BPF_VALUE];
+    uint64_t batch[7] = {0, 0, WORD(keys), WORD(values), BPF_COUNT | (uint64_t)map_fd << 32, 0, 0};
+    for (int i = 0; i < BPF_COUNT; i++)
+        keys[BPF_KEY * i] = (unsigned char)(i + 1);
+    syscall(SYS_bpf, BPF_UPDATE_BATCH, batch, BPF_BATCH);
+}
+
+/* Several elements of a map at once; of a map for each processor, a value is as many as there are of these. */
+static void bpf_batches(void)
+{
+    enum { LOOKUP = 24, DELETE = 27, UPDATE_ONE = 2, LOOKUP_ONE = 1 };
+    memset(buf, 0, BPF_KEY * BPF_MOST);
+    for (int i = 0; i < BPF_COUNT; i++)
+        buf[BPF_KEY * i] = (unsigned char)(i + 1);
+    /* in_batch, out_batch, keys, values, count and map_fd, elem_flags, flags: union bpf_attr */
+    uint64_t batch[7] = {0, 0, WORD(buf), WORD(buf2), BPF_COUNT | (uint64_t)map_fd << 32, 0, 0};
+    SET(SYS_bpf, N(BPF_UPDATE_BATCH), P(batch, BPF_BATCH), N(BPF_BATCH));
+    field(&batch[2], BPF_KEY * BPF_COUNT);
+    field(&batch[3], BPF_VALUE * BPF_COUNT);
+    judge();
+    uint64_t cursor = 0, found[7] = {0, WORD(&cursor), WORD(buf), WORD(buf2), BPF_MOST | (uint64_t)map_fd << 32, 0, 0};
+    SET(SYS_bpf, N(LOOKUP), P(found, BPF_BATCH), N(BPF_BATCH));
+    the.prepare = fill_map;
+    field(&found[1], 4);
+    field(&found[2], BPF_KEY * BPF_MOST);
+    field(&found[3], BPF_VALUE * BPF_MOST);
+    judge();
+    SET(SYS_bpf, N(DELETE), P(batch, BPF_BATCH), N(BPF_BATCH));
+    the.prepare = fill_map;
+    field(&batch[2], BPF_KEY * BPF_COUNT);
+    judge();
+    uint32_t create[32] = {6 /* BPF_MAP_TYPE_PERCPU_ARRAY */, 4, 12, 2};
+    int each = (int)syscall(SYS_bpf, 0, create, 72);
+    if (each < 0)
+        return;
+    size_t bytes = 16 * (size_t)sysconf(_SC_NPROCESSORS_CONF);
+    uint64_t one[4] = {(uint64_t)each, WORD(buf), WORD(buf2), 0};
+    memset(buf, 0, 4);
+    SET(SYS_bpf, N(UPDATE_ONE), P(one, 32), N(32));
+    field(&one[1], 4);
+    field(&one[2], bytes);
+    judge();
+    SET(SYS_bpf, N(LOOKUP_ONE), P(one, 32), N(32));
+    field(&one[1], 4);
+    field(&one[2], bytes);
+    judge();
+}
 
 static void others(void **state)
 {
@@ -504,6 +556,11 @@ static void others(void **state)
         field(&attr[1], 12);
         field(&attr[2], 40);
         judge();
+        SET(SYS_bpf, N(4), P(attr, 32), N(32)); /* BPF_MAP_GET_NEXT_KEY */
+        field(&attr[1], 12);
+        field(&attr[2], 12);
+        judge();
+        bpf_batches();
     }
     uint32_t perf[32] = {PERF_TYPE_SOFTWARE, 64, PERF_COUNT_SW_DUMMY};
     JUDGE(SYS_perf_event_open, P(perf, 64), N(0), N(-1), N(-1), N(0));
