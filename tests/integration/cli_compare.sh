@@ -195,6 +195,34 @@ says 'the program to run is missing'
 run "$vmtrace" compare -n 3 -- true
 status 125
 says 'option --window is "3"'
+run "$vmtrace" compare --allocator glibc --engine none -- true
+status 125
+says 'option --engine is "none": allowed are ptrace, dispatch and auto'
+run "$vmtrace" compare --allocators glibc -- true
+status 2
+says 'unknown or ambiguous option "--allocators": allowed are --allocator, -n'
+# shellcheck disable=SC2046
+run "$vmtrace" compare $(printf -- '--allocator glibc %.0s' {1..17}) -- true
+status 2
+says 'option --allocator is given more than 16 times'
+run env TMPDIR=/no/such/folder "$vmtrace" compare --allocator glibc -- true
+status 125
+says 'cannot make a private folder in /no/such/folder: No such file or directory; set TMPDIR to a folder'
+clean
+
+what='a program that replaces itself'
+run "$vmtrace" compare --allocator glibc --engine "$VMT_ENGINE" --repeat 2 -- sh -c 'exec true'
+status 0
+[ "$(grep -c 'sh replaced itself by another program; what ran then is not counted' err)" -eq 1 ] ||
+    { fail "$what: is not told once"; cat err; }
+clean
+
+what='input that does not come'
+{ sleep 3; echo late; } | timeout 60 "$vmtrace" compare --allocator glibc --show-output -- wc -c >out 2>err
+status=$?
+status 0
+says 'waiting for the end of standard input, which is to be the same in each run; if PROGRAM needs none: </dev/null'
+grep -q '^5$' err || fail "$what: not what came in the end"
 clean
 
 what=help

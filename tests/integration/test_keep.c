@@ -7,7 +7,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -282,6 +284,66 @@ static void only_a_folder_of_our_own_is_used(void **state)
     vmt_report_free(report);
 }
 
+/* A region whose trace is to be kept, and what the library says of it on stderr. */
+static void region_that_says(char *text, size_t bytes)
+{
+    int before = dup(STDERR_FILENO), file = memfd_create("stderr", 0);
+    assert_true(before >= 0 && file >= 0);
+    assert_int_equal(dup2(file, STDERR_FILENO), STDERR_FILENO);
+    vmt_report_free(region());
+    dup2(before, STDERR_FILENO);
+    close(before);
+    ssize_t n = pread(file, text, bytes - 1, 0);
+    text[n > 0 ? n : 0] = '\0';
+    close(file);
+}
+
+static void what_cannot_be_kept_is_told(void **state)
+{
+    static const char told[] = "vmt: the trace of a region is not kept: ";
+    char text[1024], long_name[5000];
+    (void)state;
+    setenv("VMT_KEEP", "all", 1);
+    region_that_says(text, sizeof text);
+    assert_string_equal(text, "");
+    assert_int_equal(files_in(folder, NULL), 1);
+
+    /* Half of a trace is removed again. */
+    struct rlimit before, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = before;
+    small.rlim_cur = 100;
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    vmt_report *report = NULL;
+    vmt_verdict verdict;
+    setenv("VMT_KEEP", "failed", 1);
+    report = region();
+    vmt_check_pages_at_most(report, 1, &verdict);
+    setrlimit(RLIMIT_FSIZE, &before);
+    signal(SIGXFSZ, handler);
+    assert_non_null(strstr(verdict.text, "\ntrace not kept: "));
+    assert_non_null(strstr(verdict.text, "cannot be written to: File too large"));
+    assert_int_equal(files_in(folder, NULL), 1);
+    vmt_report_free(report);
+
+    memset(long_name, 'x', sizeof long_name);
+    long_name[sizeof long_name - 1] = '\0';
+    setenv("VMT_KEEP", "all", 1);
+    setenv("VMT_TRACE_DIR", long_name, 1);
+    region_that_says(text, sizeof text);
+    assert_int_equal(strncmp(text, told, sizeof told - 1), 0);
+    assert_non_null(strstr(text, "the name of the folder for it is too long"));
+
+    /* It was allowed when the region began. */
+    setenv("VMT_KEEP", "none", 1);
+    report = region();
+    setenv("VMT_KEEP", "some", 1);
+    assert_false(vmt_check_pages_at_most(report, 1, &verdict));
+    assert_non_null(strstr(verdict.text, "\ntrace not kept: VMT_KEEP is \"some\": allowed are failed, all and none"));
+    vmt_report_free(report);
+}
+
 /* All at once, with room for three traces: that many are left, and each is whole. */
 static void processes_share_the_folder(void **state)
 {
@@ -342,13 +404,10 @@ static void processes_share_the_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        KEEP_TEST(a_failed_check_keeps_it_once),
-        KEEP_TEST(all_are_kept_or_none),
-        KEEP_TEST(a_named_file_is_where_it_is),
-        KEEP_TEST(the_oldest_of_ours_make_room),
-        KEEP_TEST(one_that_is_too_large_is_not_kept),
-        KEEP_TEST(values_that_are_not_allowed_are_named),
-        KEEP_TEST(only_a_folder_of_our_own_is_used),
+        KEEP_TEST(a_failed_check_keeps_it_once),      KEEP_TEST(all_are_kept_or_none),
+        KEEP_TEST(a_named_file_is_where_it_is),       KEEP_TEST(the_oldest_of_ours_make_room),
+        KEEP_TEST(one_that_is_too_large_is_not_kept), KEEP_TEST(values_that_are_not_allowed_are_named),
+        KEEP_TEST(only_a_folder_of_our_own_is_used),  KEEP_TEST(what_cannot_be_kept_is_told),
         KEEP_TEST(processes_share_the_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
