@@ -323,9 +323,27 @@ static __attribute__((noinline)) void note_pages(uintptr_t p, size_t bytes, uint
     }
 }
 
+/* Where the outermost C++ operator that this thread is in returns to. What libstdc++'s own operators allocate by malloc and by
+ * each other is its caller's, and not libstdc++'s. NULL: it is in none. */
+static __thread const void *operator_site;
+
+static inline const void *enter_operator(const void *site)
+{
+    const void *outer = operator_site;
+    operator_site = outer ? outer : site;
+    return outer;
+}
+
+static inline void leave_operator(const void *const *outer)
+{
+    operator_site = *outer;
+}
+
 /* For what is_known() does not answer. Gives the block back, so that a wrapper ends with the call. */
 static __attribute__((noinline, aligned(64))) void *note_slowly(void *p, size_t bytes, const void *site)
 {
+    if (vmti_unlikely(operator_site))
+        site = operator_site;
     bool large = bytes >= VMTI_PAGE_SIZE;
     if (p && !(large && is_noted((uintptr_t)p, bytes, (uintptr_t)site)) && !is_early(p))
         note_pages((uintptr_t)p, bytes, (uintptr_t)site);
@@ -582,6 +600,7 @@ PUBLIC size_t malloc_usable_size(void *p)
         if (vmti_unlikely(!call))                                                                                      \
             *(void **)&call = next_operator(#symbol, (void *)symbol, (void **)&next.field, SITE);                      \
         INSIDE_ALLOCATOR;                                                                                              \
+        __attribute__((cleanup(leave_operator), unused)) const void *outer = enter_operator(SITE);                     \
         void *p = call arguments;                                                                                      \
         note(p, bytes, SITE);                                                                                          \
         return p;                                                                                                      \

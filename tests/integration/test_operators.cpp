@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // operator new in all its forms inside a region: the memory is tracked, and exceptions pass through.
+#include <cinttypes>
 #include <csetjmp>
 #include <cstdarg>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <iterator>
 #include <list>
 #include <map>
 #include <memory>
@@ -12,7 +14,10 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
+#include <dlfcn.h>
 #include <sys/mman.h>
 
 extern "C" { // cmocka 1.1.5 does not say so itself
@@ -113,6 +118,44 @@ void each_form_is_tracked(void **)
         form.release(memory);
         form.release(nothing);
     }
+}
+
+// The program, or one of its libraries, that this address of code lies in.
+const void *object_of(const void *code)
+{
+    Dl_info info;
+    return dladdr(code, &info) ? info.dli_fbase : nullptr;
+}
+
+// The site of a page is the call of the operator, and not what libstdc++'s operator calls. Small blocks on new pages, which
+// are malloc's pages when the operator has them.
+void a_page_is_of_the_operators_caller(void **)
+{
+    constexpr std::size_t small = 1000, blocks = 500;
+    const void *program = object_of(reinterpret_cast<const void *>(begin));
+    std::vector<std::pair<const form *, void *>> made;
+    made.reserve(blocks * std::size(forms));
+    for (const form &form : forms) {
+        begin();
+        for (std::size_t i = 0; i < blocks; i++) {
+            made.emplace_back(&form, form.make(small));
+            walk(made.back().second, small);
+        }
+        vmt_report *report = end();
+        vmt_page_info info;
+        std::size_t known = 0;
+        for (std::uint64_t i = 0; vmt_report_page(report, i, &info) == 0; i++) {
+            char text[100];
+            known += info.site != nullptr; // the allocator alone touches the page after the last block
+            if (info.site && object_of(info.site) != program)
+                fail_msg("%s: page %" PRIu64 " is of %s", form.name, i,
+                         vmt_report_site_text(report, info.site, text, sizeof text));
+        }
+        assert_true(known >= blocks * small / page_size);
+        vmt_report_free(report);
+    }
+    for (auto [form, memory] : made)
+        form->release(memory);
 }
 
 // Hidden from the compiler, which warns of sizes that cannot be.
@@ -245,6 +288,7 @@ int main()
 {
     const CMUnitTest tests[] = {
         cmocka_unit_test(each_form_is_tracked),
+        cmocka_unit_test(a_page_is_of_the_operators_caller),
         cmocka_unit_test(too_much_throws_or_gives_null),
         cmocka_unit_test(an_exception_leaves_the_allocator),
         cmocka_unit_test(the_new_handler_is_called),
