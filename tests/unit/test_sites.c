@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "maps.h"
+#include "of_the_system.h"
 #include "sites.h"
 
 static void add_mapping(void *context, const struct vmti_map *map)
@@ -33,7 +34,7 @@ static struct vmti_sites *sites_of_this_process(void)
 }
 
 /* Its own return address: a line of who called it. Volatile, so that the call is not its caller's last instruction. */
-static __attribute__((noinline)) uintptr_t here(void)
+__attribute__((noinline)) uintptr_t here(void)
 {
     return (uintptr_t)__builtin_return_address(0);
 }
@@ -51,6 +52,13 @@ static inline __attribute__((always_inline)) uintptr_t in_an_inlined_function(vo
 {
     line_of_call = __LINE__ + 1;
     volatile uintptr_t address = here();
+    return address;
+}
+
+static __attribute__((noinline)) uintptr_t into_which_headers_are_inlined(void)
+{
+    line_of_call = __LINE__ + 1;
+    volatile uintptr_t address = insert();
     return address;
 }
 
@@ -95,6 +103,22 @@ static void an_inlined_function_too(void **state)
     struct vmti_site site;
     vmti_sites_look_up(sites, address, &site);
     assert_string_equal(site.function, "in_an_inlined_function");
+    assert_int_equal(site.line, line_of_call);
+    vmti_sites_free(sites);
+}
+
+/* Where the program calls them, not what the one calls that it has of the system by the other. */
+static void a_header_of_the_system_is_named_by_its_caller(void **state)
+{
+    (void)state;
+    if (!libdw_is_there())
+        skip();
+    struct vmti_sites *sites = sites_of_this_process();
+    uintptr_t address = into_which_headers_are_inlined();
+    struct vmti_site site;
+    vmti_sites_look_up(sites, address, &site);
+    assert_string_equal(site.function, "into_which_headers_are_inlined");
+    assert_string_equal(site.file, "test_sites.c");
     assert_int_equal(site.line, line_of_call);
     vmti_sites_free(sites);
 }
@@ -191,6 +215,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_static_function_has_its_line),
         cmocka_unit_test(an_inlined_function_too),
+        cmocka_unit_test(a_header_of_the_system_is_named_by_its_caller),
         cmocka_unit_test(another_process_is_named_by_its_mappings),
         cmocka_unit_test(symbols_do_where_libdw_is_absent),
         cmocka_unit_test(what_is_not_known_is_a_number),
