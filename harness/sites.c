@@ -21,8 +21,8 @@
 #define LIBDW_FUNCTIONS(X)                                                                                             \
     X(dwfl_begin) X(dwfl_end) X(dwfl_report_begin) X(dwfl_report_elf) X(dwfl_report_end) X(dwfl_module_addrdie)        \
     X(dwfl_module_nextcu) X(dwfl_build_id_find_elf) X(dwfl_build_id_find_debuginfo) X(dwarf_haspc) X(dwarf_getscopes)  \
-    X(dwarf_getscopes_die) X(dwarf_getsrc_die) X(dwarf_linesrc) X(dwarf_lineno) X(dwarf_tag) X(dwarf_diename) X(dwarf_attr_integrate)         \
-    X(dwarf_attr) X(dwarf_formstring) X(dwarf_formudata) X(dwarf_getsrcfiles) X(dwarf_filesrc)
+    X(dwarf_getscopes_die) X(dwarf_getsrc_die) X(dwarf_linesrc) X(dwarf_lineno) X(dwarf_tag) X(dwarf_diename)          \
+    X(dwarf_attr_integrate) X(dwarf_attr) X(dwarf_formstring) X(dwarf_formudata) X(dwarf_getsrcfiles) X(dwarf_filesrc)
 #endif
 
 const char *vmti_sites_libdw = "libdw.so.1";
@@ -264,8 +264,8 @@ static bool look_up_line(const struct vmti_sites *sites, const struct module *m,
         return false;
     put_name(site->file, base_name(file));
     site->line = (unsigned)line;
-    /* The innermost, and what it was inlined into: what dwarf_getscopes() has after the first inlined function is where that
-     * was declared. */
+    /* The innermost, and what it was inlined into: what dwarf_getscopes() has after the first inlined function is where
+     * that was declared. */
     Dwarf_Die *innermost = NULL;
     int count = sites->dwarf_getscopes(unit, address - bias, &innermost) > 0
                     ? sites->dwarf_getscopes_die(innermost, &scopes) : 0;

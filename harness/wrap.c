@@ -323,8 +323,8 @@ static __attribute__((noinline)) void note_pages(uintptr_t p, size_t bytes, uint
     }
 }
 
-/* Where the outermost C++ operator that this thread is in returns to. What libstdc++'s own operators allocate by malloc and by
- * each other is its caller's, and not libstdc++'s. NULL: it is in none. */
+/* Where the outermost C++ operator that this thread is in returns to. What libstdc++'s own operators allocate by malloc
+ * and by each other is its caller's, and not libstdc++'s. NULL: it is in none. */
 static __thread const void *operator_site;
 
 static inline const void *enter_operator(const void *site)

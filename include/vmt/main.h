@@ -29,6 +29,7 @@ extern "C" {
 #endif
 
 /* One for all files that include this. */
+extern int vmt_main_failures_;
 __attribute__((weak)) int vmt_main_failures_;
 
 static inline void vmt_main_fail_(const char *text, const char *file, int line)

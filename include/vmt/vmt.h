@@ -14,6 +14,11 @@
 #ifndef VMT_VMT_H
 #define VMT_VMT_H
 
+/* The adapters have inline functions, and their macros variables of their own. */
+#if !defined(__cplusplus) && (!defined(__STDC_VERSION__) || __STDC_VERSION__ < 199901L)
+#error "the headers of VMTRACE need C99 or newer: compile this file with -std=gnu99 or later (CMake: C_STANDARD 99)"
+#endif
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

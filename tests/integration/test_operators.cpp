@@ -127,8 +127,8 @@ const void *object_of(const void *code)
     return dladdr(code, &info) ? info.dli_fbase : nullptr;
 }
 
-// The site of a page is the call of the operator, and not what libstdc++'s operator calls. Small blocks on new pages, which
-// are malloc's pages when the operator has them.
+// The site of a page is the call of the operator, and not what libstdc++'s operator calls. Small blocks on new pages,
+// which malloc has noted when the operator has them.
 void a_page_is_of_the_operators_caller(void **)
 {
     constexpr std::size_t small = 1000, blocks = 500;
