@@ -13,6 +13,7 @@
 #include <jansson.h>
 
 #include "../harness/config.h"
+#include "../harness/grow.h"
 #include "cmd.h"
 
 /* ------------------------------------------------------------------------------------------- kinds */
@@ -106,14 +107,10 @@ static int compare_names(const void *a, const void *b)
 /* 0 or -ENOMEM. */
 static int add_named(struct vmti_named_list *list, const char *name, uint64_t pages, uint64_t touches)
 {
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity ? 2 * list->capacity : 64;
-        struct vmti_named *items = realloc(list->items, capacity * sizeof *items);
-        if (!items)
-            return -ENOMEM;
-        list->items = items;
-        list->capacity = capacity;
-    }
+    void *items = vmti_grow(list->items, list->count, &list->capacity, sizeof *list->items);
+    if (!items)
+        return -ENOMEM;
+    list->items = items;
     struct vmti_named item = {.name = strdup(name), .pages = pages, .touches = touches};
     if (!item.name)
         return -ENOMEM;

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../harness/grow.h"
+
 /* ------------------------------------------------------------------------------------------- a set of pages */
 
 /* A hash table with linear probing, of which at most half the places are in use. */
@@ -219,14 +221,10 @@ static int take_mark(struct pass *pass, const struct vmti_event *event, uint64_t
         study->marks_left_out++;
         return 0;
     }
-    if (study->mark_count == pass->mark_room) {
-        size_t room = pass->mark_room ? 2 * pass->mark_room : 16;
-        void *marks = realloc(study->marks, room * sizeof *study->marks);
-        if (!marks)
-            return -ENOMEM;
-        study->marks = marks;
-        pass->mark_room = room;
-    }
+    void *marks = vmti_grow(study->marks, study->mark_count, &pass->mark_room, sizeof *study->marks);
+    if (!marks)
+        return -ENOMEM;
+    study->marks = marks;
     struct vmti_study_mark *mark = &study->marks[study->mark_count++];
     *mark = (struct vmti_study_mark){.touches = touches, .time_ns = event->time_ns};
     memcpy(mark->name, event->text, event->text_bytes);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grow.h"
+
 /* The words of a key, in order. */
 static const char *const key_words[] = {"allocator", "libc", "page", "window", "evict", "scope", "writes", "threads"};
 enum { KEY_WORDS = sizeof key_words / sizeof *key_words };
@@ -309,14 +311,10 @@ static int parse_version(struct cursor *c)
 
 static struct vmti_baseline_line *new_line(struct vmti_baseline *b)
 {
-    if (b->count == b->capacity) {
-        size_t capacity = b->capacity ? b->capacity * 2 : 16;
-        struct vmti_baseline_line *more = realloc(b->lines, capacity * sizeof *more);
-        if (!more)
-            return NULL;
-        b->lines = more;
-        b->capacity = capacity;
-    }
+    void *lines = vmti_grow(b->lines, b->count, &b->capacity, sizeof *b->lines);
+    if (!lines)
+        return NULL;
+    b->lines = lines;
     struct vmti_baseline_line *line = &b->lines[b->count++];
     memset(line, 0, sizeof *line);
     return line;

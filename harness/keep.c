@@ -16,6 +16,7 @@
 
 #include "config.h"
 #include "error.h"
+#include "grow.h"
 #include "report.h"
 #include "trace_write.h"
 
@@ -181,13 +182,10 @@ static ssize_t list_kept(int folder, struct kept **list)
         if (!has_our_form(entry->d_name, &number) || fstatat(folder, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
             !S_ISREG(status.st_mode) || status.st_uid != geteuid() || !is_trace(folder, entry->d_name))
             continue;
-        if (count == capacity) {
-            capacity = capacity ? 2 * capacity : 64;
-            struct kept *grown = realloc(*list, capacity * sizeof **list);
-            if (!grown)
-                break;
-            *list = grown;
-        }
+        void *grown = vmti_grow(*list, count, &capacity, sizeof **list);
+        if (!grown)
+            break;
+        *list = grown;
         char *name = strdup(entry->d_name);
         if (!name)
             break;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "grow.h"
 #include "insight.h"
 
 /* For so many touches in a row, of those that vmti_locality_peak() knows, the peak working set is a metric. */
@@ -66,14 +67,10 @@ void vmti_metric_of_name(char text[static VMTI_LABEL_METRIC_BYTES], const char *
 
 int vmti_metrics_add(struct vmti_metrics *metrics, const char *name, uint64_t value)
 {
-    if (metrics->count == metrics->capacity) {
-        size_t capacity = metrics->capacity ? metrics->capacity * 2 : 16;
-        struct vmti_metric *more = realloc(metrics->metrics, capacity * sizeof *more);
-        if (!more)
-            return -ENOMEM;
-        metrics->metrics = more;
-        metrics->capacity = capacity;
-    }
+    void *grown = vmti_grow(metrics->metrics, metrics->count, &metrics->capacity, sizeof *metrics->metrics);
+    if (!grown)
+        return -ENOMEM;
+    metrics->metrics = grown;
     char *copy = strdup(name);
     if (!copy)
         return -ENOMEM;

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "grow.h"
+
 #ifdef VMTI_HAVE_LIBDW
 #include <dwarf.h>
 #include <elfutils/libdwfl.h>
@@ -345,14 +347,10 @@ struct vmti_sites *vmti_sites_new(void)
 
 int vmti_sites_add(struct vmti_sites *sites, uint64_t start, uint64_t end, uint64_t offset, const char *path)
 {
-    if (sites->count == sites->capacity) {
-        size_t capacity = sites->capacity ? 2 * sites->capacity : 16;
-        struct module *modules = realloc(sites->modules, capacity * sizeof *modules);
-        if (!modules)
-            return -ENOMEM;
-        sites->modules = modules;
-        sites->capacity = capacity;
-    }
+    void *modules = vmti_grow(sites->modules, sites->count, &sites->capacity, sizeof *sites->modules);
+    if (!modules)
+        return -ENOMEM;
+    sites->modules = modules;
     struct module m = {.start = start, .end = end, .offset = offset, .path = strdup(path)};
     if (!m.path)
         return -ENOMEM;

@@ -16,23 +16,8 @@
 #include <uthash.h>
 #include <utlist.h>
 
+#include "grow.h"
 #include "trace_read.h"
-
-/* Room for one item more in an array that doubles. False: no memory. */
-static bool grow(void **array, size_t used, size_t *capacity, size_t item)
-{
-    if (used < *capacity)
-        return true;
-    size_t more = *capacity ? *capacity * 2 : 16;
-    if (more > SIZE_MAX / 2 / item)
-        return false;
-    void *grown = realloc(*array, more * item);
-    if (!grown)
-        return false;
-    *array = grown;
-    *capacity = more;
-    return true;
-}
 
 /* ------------------------------------------------------------------------------------------- owners of pages */
 
@@ -98,10 +83,11 @@ static struct vmti_trace_owner *get_owner(struct vmti_page_owners *map, uint32_t
     void *found = tfind(&key, &map->known, compare_known);
     if (found)
         return &map->owners[(*(struct known **)found)->id];
-    void *owners = map->owners;
-    bool room = grow(&owners, map->count, &map->capacity, sizeof *map->owners);
+    void *owners = vmti_grow(map->owners, map->count, &map->capacity, sizeof *map->owners);
+    if (!owners)
+        return NULL;
     map->owners = owners;
-    struct known *known = room ? malloc(sizeof *known) : NULL;
+    struct known *known = malloc(sizeof *known);
     if (!known)
         return NULL;
     *known = (struct known){index, map->count};
@@ -211,10 +197,12 @@ static struct thread *get_thread(struct pass *pass, uint32_t index)
     if (thread)
         return pass->last_thread = thread;
     struct vmti_trace_summary *summary = pass->summary;
-    void *threads = summary->threads;
-    bool room = grow(&threads, summary->thread_count, &pass->thread_capacity, sizeof *summary->threads);
+    void *threads =
+        vmti_grow(summary->threads, summary->thread_count, &pass->thread_capacity, sizeof *summary->threads);
+    if (!threads)
+        return NULL;
     summary->threads = threads;
-    thread = room ? malloc(sizeof *thread) : NULL;
+    thread = malloc(sizeof *thread);
     if (!thread)
         return NULL;
     thread->index = index;
@@ -273,10 +261,12 @@ static int count_access(struct pass *pass, const struct vmti_event *event)
 static int add_module(struct pass *pass, const struct vmti_event *event)
 {
     struct vmti_trace_summary *summary = pass->summary;
-    void *modules = summary->modules;
-    bool room = grow(&modules, summary->module_count, &pass->module_capacity, sizeof *summary->modules);
+    void *modules =
+        vmti_grow(summary->modules, summary->module_count, &pass->module_capacity, sizeof *summary->modules);
+    if (!modules)
+        return -ENOMEM;
     summary->modules = modules;
-    char *path = room ? malloc(event->text_bytes + 1) : NULL;
+    char *path = malloc(event->text_bytes + 1);
     if (!path)
         return -ENOMEM;
     memcpy(path, event->text, event->text_bytes);
