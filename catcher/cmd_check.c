@@ -12,6 +12,7 @@
 #include "../harness/config.h"
 #include "../harness/insight.h"
 #include "../harness/trace_read.h"
+#include "../harness/verdict.h"
 #include "cmd.h"
 
 static const char HELP[] =

@@ -12,9 +12,10 @@
 
 #include "baseline_file.h"
 #include "baseline_store.h"
+#include "verdict.h"
 
 enum {
-    COLUMNS = 80,
+    COLUMNS = VMTI_VERDICT_COLUMNS,
     FINDINGS_SHOWN = 8, /* metrics that a verdict names */
     NAME_COLUMNS = 40,  /* of a metric's name in it */
     PATH_COLUMNS = 640, /* of a path or a command that must be whole */
@@ -59,128 +60,17 @@ static bool in_ci(void)
 
 /* ------------------------------------------------------------------------------------------- text */
 
-static void add(vmt_verdict *v, const char *text, size_t bytes)
-{
-    size_t used = strlen(v->text), room = sizeof v->text - 1 - used;
-    if (bytes > room)
-        bytes = room;
-    memcpy(v->text + used, text, bytes);
-    v->text[used + bytes] = '\0';
-}
-
-/* A line, cut to COLUMNS. */
-__attribute__((format(printf, 2, 3))) static void add_line(vmt_verdict *v, const char *format, ...)
-{
-    char line[COLUMNS + 1];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    if (*v->text)
-        add(v, "\n", 1);
-    add(v, line, strlen(line));
-}
-
-/* The length of the first word; of a command a space within single quotes is part of it. */
-static size_t word_bytes(const char *text, bool command)
-{
-    bool quoted = false;
-    size_t n = 0;
-    for (; text[n] && (quoted || text[n] != ' '); n++)
-        if (command && text[n] == '\'')
-            quoted = !quoted;
-    return n;
-}
-
-/* As many lines as it takes, each indented; a command is told to go on in the next one. A word that is too long for a
- * line stays whole. */
-static void add_wrapped(vmt_verdict *v, const char *indent, const char *text, bool command)
-{
-    const char *joint = command ? " \\" : "";
-    size_t column = 0;
-    while (*text) {
-        size_t n = word_bytes(text, command), more = text[n] ? strlen(joint) : 0;
-        if (!column || column + 1 + n + more > COLUMNS) {
-            if (column)
-                add(v, joint, strlen(joint));
-            if (*v->text)
-                add(v, "\n", 1);
-            add(v, indent, strlen(indent));
-            column = strlen(indent) + n;
-        } else {
-            add(v, " ", 1);
-            column += 1 + n;
-        }
-        add(v, text, n);
-        text += n;
-        text += *text == ' '; /* further ones are part of a path */
-    }
-}
-
-/* On a line of its own. The end of a path that is too long tells more than its beginning. */
-static void add_path(vmt_verdict *v, const char *before, const char *path, size_t longest)
-{
-    size_t n = strlen(path), room = COLUMNS - strlen(before) - strlen("...");
-    if (*v->text)
-        add(v, "\n", 1);
-    add(v, before, strlen(before));
-    if (strlen(before) + n <= longest) {
-        add(v, path, n);
-    } else {
-        add(v, "...", 3);
-        add(v, path + n - room, room);
-    }
-}
-
-bool vmti_command_add(char *command, size_t bytes, const char *word)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=@%+,-";
-    bool quote = !*word || strspn(word, plain) != strlen(word);
-    size_t used = strlen(command), needed = strlen(word) + 4; /* a space, two quotes and NUL */
-    for (const char *at = word; *at; at++)
-        needed += *at == '\'' ? 3 : 0;
-    if (needed > bytes - used)
-        return false;
-    char *at = command + used;
-    if (used)
-        *at++ = ' ';
-    if (quote)
-        *at++ = '\'';
-    for (; *word; word++) {
-        if (*word == '\'')
-            at = stpcpy(at, "'\\''");
-        else
-            *at++ = *word;
-    }
-    if (quote)
-        *at++ = '\'';
-    *at = '\0';
-    return true;
-}
-
-static size_t longest_word(const char *text)
-{
-    size_t longest = 0;
-    while (*text) {
-        size_t n = word_bytes(text, true);
-        longest = n > longest ? n : longest;
-        text += n;
-        text += strspn(text, " ");
-    }
-    return longest;
-}
-
 /* exact: even if it does not fit into the lines. */
 static void add_how_to_record(vmt_verdict *v, const struct vmti_baseline_request *request, const char *when, bool exact)
 {
     const char *command = request->record;
     enum { INDENT = 2, JOINT = 2 };
-    add_line(v, "%s", when);
+    vmti_verdict_line(v, "%s", when);
     if (command && strlen(command) <= (exact ? PATH_COLUMNS : 4 * COLUMNS) &&
-        (exact || longest_word(command) <= COLUMNS - INDENT - JOINT))
-        add_wrapped(v, "  ", command, true);
+        (exact || vmti_command_longest_word(command) <= COLUMNS - INDENT - JOINT))
+        vmti_verdict_command(v, "  ", command);
     else
-        add_wrapped(v, "  ", request->how_to_record, false);
+        vmti_verdict_words(v, "  ", request->how_to_record);
 }
 
 bool vmti_baseline_not_measured(vmt_verdict *verdict, const char *name, const char *format, ...)
@@ -191,8 +81,8 @@ bool vmti_baseline_not_measured(vmt_verdict *verdict, const char *name, const ch
     vsnprintf(why, sizeof why, format, args);
     va_end(args);
     *verdict = (vmt_verdict){.outcome = VMT_NOT_MEASURED};
-    add_line(verdict, "not measured: baseline %s", name);
-    add_wrapped(verdict, "  ", why, false);
+    vmti_verdict_line(verdict, "not measured: baseline %s", name);
+    vmti_verdict_words(verdict, "  ", why);
     return false;
 }
 
@@ -361,16 +251,16 @@ static void add_finding(vmt_verdict *v, const struct comparison *c, const struct
     switch (f->state) {
     case OVER:
     case BETTER:
-        add_line(v, "  %s: %s, baseline %s%s", shown, actual, value, tolerance);
+        vmti_verdict_line(v, "  %s: %s, baseline %s%s", shown, actual, value, tolerance);
         break;
     case NOT_THERE:
-        add_line(v, "  %s: not measured in this run (line %" PRIu32 ")", shown, f->line->number);
+        vmti_verdict_line(v, "  %s: not measured in this run (line %" PRIu32 ")", shown, f->line->number);
         break;
     case UNRECORDED:
-        add_line(v, "  %s: %s, not recorded yet", shown, actual);
+        vmti_verdict_line(v, "  %s: %s, not recorded yet", shown, actual);
         break;
     default:
-        add_line(v, "  %s: %s, not in the baseline, not compared", shown, actual);
+        vmti_verdict_line(v, "  %s: %s, not in the baseline, not compared", shown, actual);
     }
 }
 
@@ -386,13 +276,13 @@ static void add_findings(vmt_verdict *v, const struct comparison *c, enum state 
     for (size_t i = 0; i < shown; i++)
         add_finding(v, c, &c->findings[begin + i]);
     if (listed > shown)
-        add_line(v, "  ... and %zu more", listed - shown);
+        vmti_verdict_line(v, "  ... and %zu more", listed - shown);
 }
 
 static void add_where(vmt_verdict *v, const struct comparison *c)
 {
-    add_path(v, "baseline: ", c->request->path, COLUMNS);
-    add_wrapped(v, "  ", c->metrics->key, false);
+    vmti_verdict_path(v, "baseline: ", c->request->path, COLUMNS);
+    vmti_verdict_words(v, "  ", c->metrics->key);
 }
 
 /* In which words the keys of the file's sections differ from that of this run. */
@@ -414,10 +304,10 @@ static void add_other_sections(vmt_verdict *v, const struct comparison *c)
             here += n + (here[n] == ' ');
             there += m + (space != NULL);
         }
-        add_line(v, "  line %" PRIu32 " is for%s", line->number, words);
+        vmti_verdict_line(v, "  line %" PRIu32 " is for%s", line->number, words);
     }
     if (sections > SECTIONS_SHOWN)
-        add_line(v, "  ... and %zu more sections", sections - SECTIONS_SHOWN);
+        vmti_verdict_line(v, "  ... and %zu more sections", sections - SECTIONS_SHOWN);
 }
 
 static bool no_baseline(vmt_verdict *v, const struct comparison *c)
@@ -426,9 +316,9 @@ static bool no_baseline(vmt_verdict *v, const struct comparison *c)
     const char *what = !c->bytes    ? "no file"
                        : c->section ? "nothing to compare in its section"
                                     : "no section for this run";
-    add_line(v, "no baseline: %.30s has %s", c->request->name, what);
-    add_path(v, "  ", c->request->path, PATH_COLUMNS);
-    add_wrapped(v, "  ", c->metrics->key, false);
+    vmti_verdict_line(v, "no baseline: %.30s has %s", c->request->name, what);
+    vmti_verdict_path(v, "  ", c->request->path, PATH_COLUMNS);
+    vmti_verdict_words(v, "  ", c->metrics->key);
     if (!c->section)
         add_other_sections(v, c);
     add_how_to_record(v, c->request, "record it, and look at the file before you commit it:", true);
@@ -452,11 +342,9 @@ static void set_figures(vmt_verdict *v, const struct comparison *c)
 
 static void add_gone(vmt_verdict *v)
 {
-    add_wrapped(
-        v, "",
-        "a label or phase that is gone? Then take its line out of the file; to keep the line uncompared, make its "
-        "value \"any\"",
-        false);
+    vmti_verdict_words(v, "",
+                       "a label or phase that is gone? Then take its line out of the file; to keep the line "
+                       "uncompared, make its value \"any\"");
 }
 
 static const char *are(size_t n)
@@ -477,28 +365,28 @@ static bool tell(vmt_verdict *v, const struct comparison *c)
     set_figures(v, c);
     if (c->in_state[OVER]) {
         v->outcome = VMT_BROKEN;
-        add_line(v, "baseline %.40s: %zu of %zu metrics %s not hold", name, c->in_state[OVER], compared,
+        vmti_verdict_line(v, "baseline %.40s: %zu of %zu metrics %s not hold", name, c->in_state[OVER], compared,
                  c->in_state[OVER] == 1 ? "does" : "do");
         add_findings(v, c, OVER, UNRECORDED);
         add_where(v, c);
         add_how_to_record(v, c->request, "if this is as it should be, record it:", false);
     } else if (c->in_state[NOT_THERE]) {
         v->outcome = VMT_NOT_MEASURED;
-        add_line(v, "not measured: baseline %.30s has %zu of %zu metrics that this run lacks", name,
+        vmti_verdict_line(v, "not measured: baseline %.30s has %zu of %zu metrics that this run lacks", name,
                  c->in_state[NOT_THERE], compared);
         add_findings(v, c, OVER, UNRECORDED);
         add_where(v, c);
         add_gone(v);
     } else if (c->in_state[UNRECORDED]) {
         v->outcome = VMT_NO_BASELINE;
-        add_line(v, "no baseline: %.30s has no value yet for %zu of %zu metrics", name, c->in_state[UNRECORDED],
+        vmti_verdict_line(v, "no baseline: %.30s has no value yet for %zu of %zu metrics", name, c->in_state[UNRECORDED],
                  compared);
         add_findings(v, c, OVER, UNRECORDED);
         add_where(v, c);
         add_how_to_record(v, c->request, "record it:", true);
     } else if (c->in_state[BETTER]) {
         v->outcome = VMT_BETTER;
-        add_line(v, "baseline %.30s: better, %zu of %zu metrics %s below their tolerance", name, c->in_state[BETTER],
+        vmti_verdict_line(v, "baseline %.30s: better, %zu of %zu metrics %s below their tolerance", name, c->in_state[BETTER],
                  compared, are(c->in_state[BETTER]));
         add_findings(v, c, BETTER, NEW);
         add_where(v, c);
@@ -506,7 +394,7 @@ static bool tell(vmt_verdict *v, const struct comparison *c)
     } else if (!compared) {
         return no_baseline(v, c);
     } else {
-        add_line(v, "baseline %.40s: %zu %s held", name, compared, plural(compared));
+        vmti_verdict_line(v, "baseline %.40s: %zu %s held", name, compared, plural(compared));
         add_findings(v, c, BETTER, NEW);
         if (c->in_state[NEW])
             add_how_to_record(v, c->request, "to have these compared too, record them:", false);
@@ -568,10 +456,10 @@ static void add_recorded(vmt_verdict *v, const struct comparison *c)
         format_value(actual, name, bytes, f->metric->value);
         if (f->line && f->line->kind == VMTI_BASELINE_NUMBER)
             format_value(value, name, bytes, f->line->value);
-        add_line(v, "  %s: %s -> %s", shown_name, value, actual);
+        vmti_verdict_line(v, "  %s: %s -> %s", shown_name, value, actual);
     }
     if (shown > FINDINGS_SHOWN)
-        add_line(v, "  ... and %zu more", shown - FINDINGS_SHOWN);
+        vmti_verdict_line(v, "  ... and %zu more", shown - FINDINGS_SHOWN);
 }
 
 static bool not_written(vmt_verdict *v, const struct vmti_baseline_request *request, int error)
@@ -604,17 +492,17 @@ static bool record(struct comparison *c, struct vmti_baseline_lock *lock, vmt_ve
     *v = (vmt_verdict){.outcome = c->in_state[NOT_THERE] ? VMT_NOT_MEASURED : VMT_HELD};
     set_figures(v, c);
     if (c->in_state[NOT_THERE]) {
-        add_line(v, "not measured: baseline %.20s: %zu %s recorded, but this run lacks %zu", c->request->name, count,
+        vmti_verdict_line(v, "not measured: baseline %.20s: %zu %s recorded, but this run lacks %zu", c->request->name, count,
                  plural(count), c->in_state[NOT_THERE]);
         add_findings(v, c, NOT_THERE, NOT_THERE);
         add_where(v, c);
         add_gone(v);
     } else if (count) {
-        add_line(v, "baseline %.40s: %zu %s recorded", c->request->name, count, plural(count));
+        vmti_verdict_line(v, "baseline %.40s: %zu %s recorded", c->request->name, count, plural(count));
         add_recorded(v, c);
         add_where(v, c);
     } else {
-        add_line(v, "baseline %.20s: nothing to record, %zu %s %s within tolerance", c->request->name, c->count,
+        vmti_verdict_line(v, "baseline %.20s: nothing to record, %zu %s %s within tolerance", c->request->name, c->count,
                  plural(c->count), are(c->count));
     }
     return v->outcome == VMT_HELD;

@@ -30,7 +30,4 @@ VMTI_HIDDEN bool vmti_baseline_check(const struct vmti_baseline_request *request
 VMTI_HIDDEN VMT_PRINTF(3, 4) bool vmti_baseline_not_measured(vmt_verdict *verdict, const char *name, const char *format,
                                                              ...);
 
-/* Adds a word to a command for a shell, quoted if it must be. False: there is no room for it. */
-VMTI_HIDDEN bool vmti_command_add(char *command, size_t bytes, const char *word);
-
 #endif

@@ -11,6 +11,7 @@
 #include "baseline.h"
 #include "report.h"
 #include "sanitizer.h"
+#include "verdict.h"
 #include "vmt/vmt.h"
 
 #define EXTENSION ".vmtb"

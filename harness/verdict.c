@@ -5,7 +5,6 @@
 #include "verdict.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +14,6 @@
 
 #include "config.h"
 #include "keep.h"
-#include "sanitizer.h"
 
 enum {
     COLUMNS = VMTI_VERDICT_COLUMNS,
@@ -34,98 +32,6 @@ struct place {
     uint64_t pages, touches;
     UT_hash_handle hh;
 };
-
-/* ------------------------------------------------------------------------------------------- words */
-
-/* Bytes of the first character; all that follow it are continuations (RFC 3629). */
-static size_t character(const char *text)
-{
-    size_t n = 1;
-    while (((unsigned char)text[n] & 0xc0) == 0x80)
-        n++;
-    return n;
-}
-
-/* Bytes of the first so many columns, or of all. A character is taken for one column. */
-static size_t bytes_of(const char *text, size_t columns)
-{
-    size_t bytes = 0;
-    while (columns-- && text[bytes])
-        bytes += character(text + bytes);
-    return bytes;
-}
-
-static size_t columns_of(const char *text)
-{
-    size_t columns = 0;
-    for (; *text; text += character(text))
-        columns++;
-    return columns;
-}
-
-const char *vmti_amount(char text[static VMTI_AMOUNT_BYTES], uint64_t n, enum vmti_counted counted)
-{
-    static const char *const nouns[][2] = {
-        [VMTI_COUNT_PAGES] = {"page", "pages"},
-        [VMTI_COUNT_TOUCHES] = {"touch", "touches"},
-        [VMTI_COUNT_PAGES_WRITTEN] = {"page", "pages"},
-        [VMTI_COUNT_MISSES] = {"miss", "misses"},
-    };
-    snprintf(text, VMTI_AMOUNT_BYTES, "%" PRIu64 " %s", n, nouns[counted][n != 1]);
-    return text;
-}
-
-const char *vmti_printable(char text[static VMTI_VERDICT_NAME_BYTES], const char *name, size_t columns)
-{
-    size_t used = 0;
-    for (; columns && *name; columns--) {
-        size_t bytes = character(name);
-        if (used + bytes >= VMTI_VERDICT_NAME_BYTES)
-            break;
-        memcpy(text + used, name, bytes);
-        if ((unsigned char)*name < 0x20 || *name == 0x7f)
-            text[used] = '?';
-        used += bytes;
-        name += bytes;
-    }
-    text[used] = '\0';
-    return text;
-}
-
-static void add(vmt_verdict *v, const char *indent, const char *text, size_t bytes)
-{
-    size_t used = strlen(v->text);
-    snprintf(v->text + used, sizeof v->text - used, "%s%s%.*s", used ? "\n" : "", indent, (int)bytes, text);
-    vmti_stored(v, sizeof *v);
-}
-
-void vmti_verdict_line(vmt_verdict *v, const char *format, ...)
-{
-    char line[LINE_BYTES];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    add(v, "", line, bytes_of(line, COLUMNS));
-}
-
-void vmti_verdict_say(vmt_verdict *v, const char *format, ...)
-{
-    char sentence[1024], *at = sentence;
-    va_list args;
-    va_start(args, format);
-    vsnprintf(sentence, sizeof sentence, format, args);
-    va_end(args);
-    for (const char *indent = ""; *at; indent = "  ") {
-        size_t bytes = bytes_of(at, COLUMNS - strlen(indent)), end = bytes;
-        if (at[bytes])
-            while (end && at[end] != ' ')
-                end--;
-        add(v, indent, at, end ? end : bytes);
-        at += end ? end : bytes;
-        at += strspn(at, " ");
-    }
-}
 
 /* ------------------------------------------------------------------------------------------- places */
 
@@ -283,24 +189,6 @@ static void add_time(vmt_verdict *v, const vmt_report *report)
                       line);
 }
 
-/* The whole path, for it is to be used: what a shell joins again where it is longer than a line. */
-static void add_path(vmt_verdict *v, const char *path)
-{
-    const char *before = "trace: ";
-    size_t columns = columns_of(path), most = TRACE_LINES * (COLUMNS - 1) - strlen(before);
-    if (columns > most) {
-        path += bytes_of(path, columns - most + 3);
-        before = "trace: ...";
-    }
-    for (; *path; before = "") {
-        size_t room = COLUMNS - strlen(before);
-        bool fits = columns_of(path) <= room;
-        size_t bytes = bytes_of(path, fits ? room : room - 1);
-        vmti_verdict_line(v, "%s%.*s%s", before, (int)bytes, path, fits ? "" : "\\");
-        path += bytes;
-    }
-}
-
 static void add_trace(vmt_verdict *v, const vmt_report *report)
 {
     const char *why, *path = vmti_keep_trace(report, &why);
@@ -308,7 +196,7 @@ static void add_trace(vmt_verdict *v, const vmt_report *report)
         vmti_verdict_say(v, "trace not kept: %s", why);
         return;
     }
-    add_path(v, path);
+    vmti_verdict_path_in_lines(v, "trace: ", path, TRACE_LINES);
     vmti_verdict_line(v, "to see more: vmtrace report --html TRACE -o report.html");
 }
 

@@ -22,6 +22,7 @@
 #include "baseline_file.h"
 #include "baseline_store.h"
 #include "random.h"
+#include "verdict.h"
 
 #define KEY_OF(allocator) "allocator=" allocator " libc=glibc page=4096 window=64 evict=1 scope=heap writes=0 threads=all"
 #define KEY KEY_OF("glibc")
