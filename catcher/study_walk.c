@@ -214,7 +214,14 @@ static void take_drop(struct pass *pass, const struct vmti_event *event)
         pass->opened[rank] = 0;
 }
 
-static int take_mark(struct pass *pass, const struct vmti_event *event, uint64_t touches)
+static void take_upgrade(struct pass *pass, const struct vmti_event *event)
+{
+    const struct place *place = find_place(&pass->pages, event->page);
+    if (place->page) /* else the trace is not what vmtrace writes */
+        count(pass, event->touch, place->rank, VMTI_WALK_UPGRADES);
+}
+
+static int take_mark(struct pass *pass, const struct vmti_event *event)
 {
     struct vmti_study *study = pass->study;
     if (study->mark_count == VMTI_STUDY_MARKS) {
@@ -226,45 +233,39 @@ static int take_mark(struct pass *pass, const struct vmti_event *event, uint64_t
         return -ENOMEM;
     study->marks = marks;
     struct vmti_study_mark *mark = &study->marks[study->mark_count++];
-    *mark = (struct vmti_study_mark){.touches = touches, .time_ns = event->time_ns};
+    *mark = (struct vmti_study_mark){.touches = study->reader.touches, .time_ns = event->time_ns};
     memcpy(mark->name, event->text, event->text_bytes);
     return 0;
 }
 
-/* Which pages there are. */
-static int first_pass(struct pass *pass)
+/* The first pass: which pages there are. */
+static int collect(struct pass *pass, const struct vmti_event *event)
 {
-    struct vmti_trace_reader *reader = &pass->study->reader;
-    struct vmti_event event;
-    int error = 0;
-    vmti_trace_read_rewind(reader);
-    while (!error && vmti_trace_read_next(reader, &event)) {
-        if (event.kind == VMTI_REC_TOUCH)
-            error = add_page(&pass->pages, event.page);
-        else if (event.kind == VMTI_REC_MARK)
-            error = take_mark(pass, &event, reader->touches);
-    }
-    return error ? error : pass->pages.count ? rank_pages(&pass->pages) : 0;
+    return event->kind == VMTI_REC_TOUCH  ? add_page(&pass->pages, event->page)
+           : event->kind == VMTI_REC_MARK ? take_mark(pass, event)
+                                          : 0;
 }
 
-/* When they were touched, and how they left the window. */
-static int second_pass(struct pass *pass)
+/* The second: when they were touched, and how they left the window. */
+static int replay(struct pass *pass, const struct vmti_event *event)
+{
+    if (event->kind == VMTI_REC_TOUCH)
+        return take_touch(pass, event);
+    if (event->kind == VMTI_REC_DROP)
+        take_drop(pass, event);
+    else if (event->kind == VMTI_REC_UPGRADE && event->touch)
+        take_upgrade(pass, event);
+    return 0;
+}
+
+static int read_events(struct pass *pass, int (*take)(struct pass *, const struct vmti_event *))
 {
     struct vmti_trace_reader *reader = &pass->study->reader;
     struct vmti_event event;
     int error = 0;
     vmti_trace_read_rewind(reader);
-    while (!error && vmti_trace_read_next(reader, &event)) {
-        if (event.kind == VMTI_REC_TOUCH)
-            error = take_touch(pass, &event);
-        else if (event.kind == VMTI_REC_DROP)
-            take_drop(pass, &event);
-        else if (event.kind == VMTI_REC_UPGRADE && event.touch) {
-            const struct place *place = find_place(&pass->pages, event.page);
-            if (place->page) /* else the trace is not what vmtrace writes */
-                count(pass, event.touch, place->rank, VMTI_WALK_UPGRADES);
-        }
-    }
+    while (!error && vmti_trace_read_next(reader, &event))
+        error = take(pass, &event);
     return error;
 }
 
@@ -294,6 +295,9 @@ static int bin_touches(struct pass *pass, unsigned bins, unsigned rows)
 {
     struct vmti_walk *walk = pass->walk;
     uint64_t touches = pass->study->summary.touches, pages = pass->pages.count;
+    int error = rank_pages(&pass->pages);
+    if (error)
+        return error;
     walk->bins = touches < bins ? (unsigned)touches : bins;
     walk->rows = pages < rows ? (unsigned)pages : rows;
     walk->row = calloc(walk->rows, sizeof *walk->row);
@@ -303,7 +307,7 @@ static int bin_touches(struct pass *pass, unsigned bins, unsigned rows)
     pass->touches = calloc(pages, sizeof *pass->touches);
     if (!walk->row || !walk->bin_time_ns || !walk->cells || !pass->opened || !pass->touches)
         return -ENOMEM;
-    int error = second_pass(pass);
+    error = read_events(pass, replay);
     if (!error)
         describe_rows(pass);
     return error;
@@ -312,7 +316,7 @@ static int bin_touches(struct pass *pass, unsigned bins, unsigned rows)
 int vmti_study_walk(struct vmti_study *study, unsigned bins, unsigned rows)
 {
     struct pass pass = {.study = study, .walk = &study->walk, .next_bin_at = 1};
-    int error = first_pass(&pass);
+    int error = read_events(&pass, collect);
     if (!error && pass.pages.count)
         error = bin_touches(&pass, bins, rows);
     free(pass.pages.places);
