@@ -24,6 +24,15 @@ VMTI_HIDDEN int vmti_cmd_check(int argc, char **argv); /* vmt_outcome_exit_statu
 VMTI_HIDDEN int vmti_cmd_diff(int argc, char **argv);
 VMTI_HIDDEN int vmti_cmd_compare(int argc, char **argv);
 
+/* --- cmd_program.c --- */
+
+/* Where execvp(3) finds the program; the path is to be freed. These two return 0, or the exit status after saying why
+ * not. */
+VMTI_HIDDEN int vmti_cmd_find_program(const char *name, char **path);
+
+/* Can it be run, libvmt be preloaded into it, and the process be traced? Of a script its interpreter is asked. */
+VMTI_HIDDEN int vmti_cmd_check_program(const char *path);
+
 /* --- cmd_follow.c --- */
 
 struct vmti_trace_trailer;
@@ -45,6 +54,9 @@ VMTI_HIDDEN void vmti_cmd_wait_with_progress(pid_t child, const char *trace, uin
 
 /* "vmtrace COMMAND: sentence" on stderr. */
 VMTI_HIDDEN VMT_PRINTF(1, 2) void vmti_cmd_error(const char *format, ...);
+
+/* Says that no memory was left. Returns the exit status of `run` for it. */
+VMTI_HIDDEN int vmti_cmd_out_of_memory(void);
 
 /* Says what is wrong with the option for which getopt_long() has just returned '?' or ':' (which it tells apart if the
  * option string begins with ':'). allowed: the options there are, for the message. */

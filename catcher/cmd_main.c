@@ -84,6 +84,12 @@ void vmti_cmd_error(const char *format, ...)
     va_end(args);
 }
 
+int vmti_cmd_out_of_memory(void)
+{
+    vmti_cmd_error("no memory was left");
+    return VMTI_EXIT_RUN_FAILED;
+}
+
 void vmti_cmd_option_error(int result, char **argv, const char *allowed)
 {
     const char *word = argv[optind - 1];
