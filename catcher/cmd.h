@@ -40,14 +40,14 @@ struct vmti_trace_trailer;
 /* The trailer of a trace that has one. */
 VMTI_HIDDEN bool vmti_cmd_last_trailer(int fd, struct vmti_trace_trailer *trailer);
 
-/* Looks at the traces TRACE.PID that have been begun at `since` (realtime ns) or later, and says on stderr how many there
- * are, unless quiet. False, after saying why: one could not be written to its end. trace: an absolute path. */
+/* Looks at the traces TRACE.PID that have been begun at `since` (realtime ns) or later, and says on stderr how many
+ * there are, unless quiet. False, after saying why: one could not be written to its end. trace: an absolute path. */
 VMTI_HIDDEN bool vmti_cmd_sum_up_followed(const char *trace, uint64_t since, bool quiet);
 
 /* --- cmd_progress.c --- */
 
-/* Waits until the child has ended, with a line on stderr that says how far it has come, from its third second on; only where
- * stderr is a terminal. Returns at once where it is not. trace: its file; since: as above. */
+/* Waits until the child has ended, with a line on stderr that says how far it has come, from its third second on; only
+ * where stderr is a terminal. Returns at once where it is not. trace: its file; since: as above. */
 VMTI_HIDDEN void vmti_cmd_wait_with_progress(pid_t child, const char *trace, uint64_t since);
 
 /* --- cmd_main.c --- */

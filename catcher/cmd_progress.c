@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vmtrace run: how far the program has come, on a terminal. Told from the headers of the blocks that its trace has so far: what
- * is in the block that is being filled, at most 64 KiB, is not counted yet.
+ * vmtrace run: how far the program has come, on a terminal. Told from the headers of the blocks that its trace has so
+ * far: what is in the block that is being filled, at most 64 KiB, is not counted yet.
  *
- * The text stands at the right end of the row that the cursor is in, and the cursor is put back: what the program prints goes
- * where it would have gone, and over the text if it comes there. When the program ends that row, what stood there stays, and the
- * next text is in the row below.
+ * The text stands at the right end of the row that the cursor is in, and the cursor is put back: what the program
+ * prints goes where it would have gone, and over the text if it comes there. When the program ends that row, what stood
+ * there stays, and the next text is in the row below.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -95,7 +95,8 @@ static void put(const char *bytes, size_t n)
     while (written < 0 && errno == EINTR);
 }
 
-/* Shows the text, whose last column is the last but one of the row: none is scrolled. "" erases. ECMA-48: DECSC, CHA, EL, DECRC. */
+/* Shows the text, whose last column is the last but one of the row: none is scrolled. "" erases. ECMA-48: DECSC, CHA,
+ * EL, DECRC. */
 static void show(const char *text)
 {
     char bytes[TEXT_BYTES + 32];

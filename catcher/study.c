@@ -16,7 +16,8 @@
 #define HASH_FUNCTION(key, bytes, hash) ((hash) = (unsigned)XXH3_64bits((key), (bytes)))
 #include <uthash.h>
 
-/* Pages up to which all groupings are read in one pass: they take 100 bytes a page each, a quarter of a gigabyte then. */
+/* Pages up to which all groupings are read in one pass: they take 100 bytes a page each, a quarter of a gigabyte
+ * then. */
 enum { ONE_PASS_PAGES = 1 << 19 };
 
 enum { STEPS_A_DOUBLING = 8 };

@@ -5,9 +5,9 @@
 set(VMT_BASELINE_DIR "" CACHE PATH
     "Folder of the baselines of the test targets that name none (empty: baselines, beside their CMakeLists.txt)")
 
-# vmt_baselines(<target> [DIRECTORY <folder>]): the target's checks read and record baselines there. A relative folder is one in
-# the current source folder. Without it: VMT_BASELINE_DIR, else "baselines". The variable VMT_BASELINE_DIR of the environment goes
-# before it when the test runs.
+# vmt_baselines(<target> [DIRECTORY <folder>]): the target's checks read and record baselines there. A relative folder
+# is one in the current source folder. Without it: VMT_BASELINE_DIR, else "baselines". The variable VMT_BASELINE_DIR of
+# the environment goes before it when the test runs.
 function(vmt_baselines target)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "DIRECTORY" "")
     if(arg_UNPARSED_ARGUMENTS OR arg_KEYWORDS_MISSING_VALUES)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
-# cmake -D ARGUMENTS=FILE -D OUTPUT=FILE -P VmtListTests.cmake: asks a program for its tests, and writes what CTest reads
-# to know them. vmt_discover_tests() (VmtAddTest.cmake) writes the arguments, and runs this after the program is built.
+# cmake -D ARGUMENTS=FILE -D OUTPUT=FILE -P VmtListTests.cmake: asks a program for its tests, and writes what CTest
+# reads to know them. vmt_discover_tests() (VmtAddTest.cmake) writes the arguments, and runs this after the program is
+# built.
 
 cmake_minimum_required(VERSION 3.22)
 include("${ARGUMENTS}")

@@ -4,8 +4,8 @@
 
 set(VMTI_TEST_SECONDS 120) # longer is a hang
 
-# vmti_add_test(<name> COMMAND <command>... LABELS <label>... [TIMEOUT <seconds>] [BOTH_ENGINES]): with both, there is a second
-# test, <name>.dispatch, with the label dispatch, in which that engine is the default.
+# vmti_add_test(<name> COMMAND <command>... LABELS <label>... [TIMEOUT <seconds>] [BOTH_ENGINES]): with both, there is a
+# second test, <name>.dispatch, with the label dispatch, in which that engine is the default.
 function(vmti_add_test name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "BOTH_ENGINES" "TIMEOUT" "COMMAND;LABELS")
     if(NOT arg_TIMEOUT)
@@ -45,8 +45,8 @@ function(vmti_add_unit_test name)
     vmti_add_test(unit.${name} COMMAND ${name} LABELS unit)
 endfunction()
 
-# vmti_add_integration_test(<name> [SOURCES <file>...] [LINK <library>...] [LABEL <label>] [TIMEOUT <seconds>] [ONE_ENGINE]):
-# tests/integration/<name>.c with cmocka on libvmt, or on other libraries.
+# vmti_add_integration_test(<name> [SOURCES <file>...] [LINK <library>...] [LABEL <label>] [TIMEOUT <seconds>]
+# [ONE_ENGINE]): tests/integration/<name>.c with cmocka on libvmt, or on other libraries.
 function(vmti_add_integration_test name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "ONE_ENGINE" "LABEL;TIMEOUT" "SOURCES;LINK")
     set(engines BOTH_ENGINES)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 #
-# add_worked_example(<name> FAILS_WITH <regular expression>): <name>_test.c, built twice. As it is, it is the test <name>_held, whose
-# budget holds. With BROKEN defined it is <name>_broken: the same test on code that walks through more memory, which must
-# fail; and <name>_broken_message: it must say so in these words, so that it does not fail for another reason.
+# add_worked_example(<name> FAILS_WITH <regular expression>): <name>_test.c, built twice. As it is, it is the test
+# <name>_held, whose budget holds. With BROKEN defined it is <name>_broken: the same test on code that walks through
+# more memory, which must fail; and <name>_broken_message: it must say so in these words, so that it does not fail for
+# another reason.
 
 function(add_worked_example name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "FAILS_WITH" "")

@@ -15,9 +15,10 @@
  *
  *     name = value [+-N] [+-P%]
  *
- * name      words of a-z, 0-9, - and %, and quoted names (printable ASCII; \", \\ and \xNN stand for themselves), with single
- *           spaces between; once in a section
- * value     a whole number below 2^64 (of the fingerprint 0x and hexadecimal digits); ? to be recorded; any: not compared
+ * name      words of a-z, 0-9, - and %, and quoted names (printable ASCII; \", \\ and \xNN stand for themselves), with
+ *           single spaces between; once in a section
+ * value     a whole number below 2^64 (of the fingerprint 0x and hexadecimal digits); ? to be recorded; any: not
+ *           compared
  * +-N, +-P% may differ by: the larger of N and P percent of the value, rounded down. P from 0 to 1000, at most two
  *           decimals. Neither: by nothing. Not for the fingerprint.
  *

@@ -34,8 +34,8 @@ static bool is_name(const char *name)
     return name[bytes - 1] != '/';
 }
 
-/* The command that ran the test, as it would record: with what the environment says of the folder, and of what changes the
- * key. "" if it is too long. */
+/* The command that ran the test, as it would record: with what the environment says of the folder, and of what changes
+ * the key. "" if it is too long. */
 static void write_command(const struct vmti_trace_reader *reader, char command[static COMMAND_BYTES])
 {
     static const char *const variables[] = {"VMT_BASELINE_DIR", "VMT_SIZE",   "VMT_SCOPE",   "VMT_EVICT",

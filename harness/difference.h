@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where two traces part: the first touch at which they name different pages. A page is named as in the fingerprint: by
- * the order of its allocation and its offset there; one that belongs to none, by the order of its first touch. Runs in ordinary
- * program context: calls malloc.
+ * the order of its allocation and its offset there; one that belongs to none, by the order of its first touch. Runs in
+ * ordinary program context: calls malloc.
  */
 #ifndef VMTI_DIFFERENCE_H
 #define VMTI_DIFFERENCE_H

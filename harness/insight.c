@@ -144,9 +144,9 @@ struct pass {
 };
 
 /*
- * What there is to know of a page that has been touched. Its name is the order of its allocation, among those that the trace
- * tells of, and its offset there: so neither addresses matter, nor what was allocated for something else. A page of no allocation
- * has the order of its first touch.
+ * What there is to know of a page that has been touched. Its name is the order of its allocation, among those that the
+ * trace tells of, and its offset there: so neither addresses matter, nor what was allocated for something else. A page
+ * of no allocation has the order of its first touch.
  */
 static const struct known_page *look_up(struct pass *pass, uint64_t page)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a trace tells beside its counts: locality, in all and of the touches that have something in common; and its fingerprint.
- * Runs in ordinary program context: may call malloc.
+ * What a trace tells beside its counts: locality, in all and of the touches that have something in common; and its
+ * fingerprint. Runs in ordinary program context: may call malloc.
  */
 #ifndef VMTI_INSIGHT_H
 #define VMTI_INSIGHT_H
@@ -36,9 +36,9 @@ struct vmti_insight {
 };
 
 /*
- * Reads all of the trace. by: a bit, 1 << grouping, for each grouping that is wanted: each takes as much time and memory as the
- * whole. 0, -ENOMEM, or -EIO if the trace is not complete: the figures are those of the part that could be read, then.
- * Free it in all cases.
+ * Reads all of the trace. by: a bit, 1 << grouping, for each grouping that is wanted: each takes as much time and
+ * memory as the whole. 0, -ENOMEM, or -EIO if the trace is not complete: the figures are those of the part that could
+ * be read, then. Free it in all cases.
  */
 VMTI_HIDDEN int vmti_insight_read(struct vmti_trace_reader *reader, unsigned by, struct vmti_insight *insight);
 
@@ -51,8 +51,8 @@ VMTI_HIDDEN const struct vmti_group_key *vmti_group_key(const struct vmti_group 
 VMTI_HIDDEN const struct vmti_locality *vmti_group_locality(const struct vmti_group *group);
 
 /*
- * The smallest LRU memory whose misses, beyond the first touch of each page, which no memory saves, are at most so many percent
- * of the touches. 0: there were no touches.
+ * The smallest LRU memory whose misses, beyond the first touch of each page, which no memory saves, are at most so many
+ * percent of the touches. 0: there were no touches.
  */
 VMTI_HIDDEN uint64_t vmti_memory_for_percent(const struct vmti_locality *l, double percent);
 

@@ -8,8 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* The last touch of a page. Slots are given out in order of time, one for each touch; when they are used up, those of last
- * touches are numbered anew from 0. */
+/* The last touch of a page. Slots are given out in order of time, one for each touch; when they are used up, those of
+ * last touches are numbered anew from 0. */
 struct vmti_last_use {
     uint64_t page; /* its number and 1; 0: the place is empty */
     uint64_t time : 63, again : 1; /* the touch's number, from 1; was it not the first one of the page? */
@@ -89,8 +89,8 @@ static int compact(struct vmti_locality *l)
 
 /* ------------------------------------------------------------------------------------------- pages */
 
-/* Where to begin to look for it. The upper half of a product spreads neighbours (Knuth, TAOCP 3, 6.4), and scales to any number
- * of places. */
+/* Where to begin to look for it. The upper half of a product spreads neighbours (Knuth, TAOCP 3, 6.4), and scales to
+ * any number of places. */
 static uint64_t first_place(uint64_t places, uint64_t page)
 {
     return (((page + 1) * 0x9e3779b97f4a7c15u >> 32) * places) >> 32;
@@ -293,8 +293,8 @@ uint64_t vmti_locality_tau(unsigned i)
 }
 
 /*
- * A touch keeps its page in the working set of tau for the next tau moments, or until the page's next touch, or to the end. So
- * the sum over all moments is that of min(tau, interval) over all touches.
+ * A touch keeps its page in the working set of tau for the next tau moments, or until the page's next touch, or to the
+ * end. So the sum over all moments is that of min(tau, interval) over all touches.
  */
 void vmti_locality_working_sets(const struct vmti_locality *l, double averages[VMTI_LOCALITY_TAUS])
 {

@@ -16,8 +16,8 @@
 /* Pages are found by counting on from every so many, in order of first touch. */
 enum { STRIDE = 16 };
 
-/* The first page at or after this one that was touched, and not only opened by threads that do not count. uthash keeps the
- * order of insertion. */
+/* The first page at or after this one that was touched, and not only opened by threads that do not count. uthash keeps
+ * the order of insertion. */
 static struct vmti_page *touched(struct vmti_page *page)
 {
     while (page && !page->touches)

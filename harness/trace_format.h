@@ -10,9 +10,9 @@
  *   payload of a data block    = record*
  *   payload of a trailer block = struct vmti_trace_trailer
  *
- * Each data block can be decoded alone: the bases of its deltas (last page, last thread, flags of the last touch) start at
- * 0, and its time at block.time. A block's checksum is XXH3-64 over its header with the field `checksum` zero, followed by its payload.
- * A trailer block has no records.
+ * Each data block can be decoded alone: the bases of its deltas (last page, last thread, flags of the last touch) start
+ * at 0, and its time at block.time. A block's checksum is XXH3-64 over its header with the field `checksum` zero,
+ * followed by its payload. A trailer block has no records.
  * Times are in units of VMTI_TRACE_TIME_UNIT ns since the region's start; a page is an address divided by page_size.
  *
  * A record is a tag byte and fields. Tag: bits 0-2 the kind, bits 3-7 flags.
@@ -20,30 +20,31 @@
  *   TOUCH    page opened by an access        [thread: varint, if THREAD_CHANGE] page: zigzag delta, time: varint delta
  *            flags: WRITE the access was a write (only with write tracking; else it is not known)
  *                   SYSCALL on behalf of a system call
- *                   EVICT   the header's `evict` oldest pages of the window were closed for it (a FIFO: a reader can tell
- *                           which)
+ *                   EVICT   the header's `evict` oldest pages of the window were closed for it (a FIFO: a reader can
+ *                           tell which)
  *                   THREAD_CHANGE another thread than the record before
  *   AGAIN    a TOUCH by the same thread and with the same flags as the TOUCH or AGAIN before it, at most
- *            VMTI_TRACE_SHORT_TIME after the record before: page: zigzag delta. Bits 1 and 2 of the tag are set, and bits
- *            7-3 and 0 are the time's delta. Most touches are of this kind, and take 2 to 4 bytes (ARCHITECTURE.md).
+ *            VMTI_TRACE_SHORT_TIME after the record before: page: zigzag delta. Bits 1 and 2 of the tag are set, and
+ *            bits 7-3 and 0 are the time's delta. Most touches are of this kind, and take 2 to 4 bytes
+ *            (ARCHITECTURE.md).
  *   UPGRADE  first write of a page in the window that was opened for reading: fields and flags as TOUCH, but for
  *            flags: SAME_PAGE it is the page of the record before, and there is no field for it; no EVICT
- *                   SHORT that too, by the same thread, a write by the program; bits 3-6 are the time's delta, and there
- *                   are no fields
+ *                   SHORT that too, by the same thread, a write by the program; bits 3-6 are the time's delta, and
+ *                   there are no fields
  *   DROP     pages left the window without eviction (unmapped, moved, discarded), each of them from the window:
  *            page: zigzag delta, count: varint (pages in a row, the delta base of the next record is the first)
  *   OWNER    an allocation or tracked range: before a touch of a page of it, and again if it has grown since; or, where
  *            pages were touched before their allocation had returned, at the trace's end:
  *            index: varint, first page: varint, pages: varint, bytes: varint, site: varint (address of the return
- *            from the allocating call; 0 unknown), stack: varint, if the flag HAS_STACK is set: number of a STACK before it;
- *            label length: varint, label bytes (at most VMTI_TRACE_LABEL_MAX).
+ *            from the allocating call; 0 unknown), stack: varint, if the flag HAS_STACK is set: number of a STACK
+ *            before it; label length: varint, label bytes (at most VMTI_TRACE_LABEL_MAX).
  *            A page belongs to the last owner recorded for it; a record that repeats an index adds its new pages alone.
  *   THREAD   a thread, before its first touch: index: varint, tid: varint
- *   MARK     a MODULE with the flag WRITE: a phase begins, and the one before it ends: time: varint delta, name length: varint,
- *            name bytes (at most VMTI_TRACE_LABEL_MAX; none: what follows belongs to no phase)
- *   STACK    a MODULE with the flag SYSCALL: a call stack, of the header's HAS_STACKS: number: varint, frames: varint, from 1 to
- *            VMTI_TRACE_STACK_MAX, for each a return address: zigzag delta from the one before, or 0. The first is an OWNER's
- *            site, each next one that of its caller; cut after the most.
+ *   MARK     a MODULE with the flag WRITE: a phase begins, and the one before it ends: time: varint delta, name length:
+ *            varint, name bytes (at most VMTI_TRACE_LABEL_MAX; none: what follows belongs to no phase)
+ *   STACK    a MODULE with the flag SYSCALL: a call stack, of the header's HAS_STACKS: number: varint, frames: varint,
+ *            from 1 to VMTI_TRACE_STACK_MAX, for each a return address: zigzag delta from the one before, or 0. The
+ *            first is an OWNER's site, each next one that of its caller; cut after the most.
  *   MODULE   an executable mapping: start: varint, end: varint, file offset: varint, path length: varint, path bytes
  */
 #ifndef VMTI_TRACE_FORMAT_H

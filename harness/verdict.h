@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The text of a verdict: at most 20 lines of at most 80 columns, but for what is to be copied. Runs after the region, in the test's own thread:
- * malloc and stdio are allowed.
+ * The text of a verdict: at most 20 lines of at most 80 columns, but for what is to be copied. Runs after the region,
+ * in the test's own thread: malloc and stdio are allowed.
  */
 #ifndef VMTI_VERDICT_H
 #define VMTI_VERDICT_H

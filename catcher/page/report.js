@@ -94,7 +94,8 @@ const GROUPS = [
 
 const FIGURES = [['pages', 'pages'], ['touches', 'touches'], ['memory_1_percent', 'memory for 1 %']];
 
-/* Rows with the groups of either trace: {name, values: [of A, of B]}. Two calls in a line are two sites with one name. */
+/* Rows with the groups of either trace: {name, values: [of A, of B]}. Two calls in a line are two sites with one
+ * name. */
 function groupRows(kind) {
     const rows = new Map();
     traces.forEach((trace, i) => {

@@ -3,9 +3,9 @@
  * An allocator that is exchanged, and a baseline that notices: the code under test takes its nodes from a pool, and
  * some day from malloc, each at the beginning of a cache line.
  *
- * The test has no number in it. It compares with baselines/nodes.vmtb, which was recorded with the pool and says what it
- * may differ by: 30 pages for 5,000 nodes of 24 bytes. With a cache line each, and what malloc needs to give one, a node
- * takes 192 bytes, and the same walk comes to 235 pages.
+ * The test has no number in it. It compares with baselines/nodes.vmtb, which was recorded with the pool and says what
+ * it may differ by: 30 pages for 5,000 nodes of 24 bytes. With a cache line each, and what malloc needs to give one, a
+ * node takes 192 bytes, and the same walk comes to 235 pages.
  */
 #include <setjmp.h>
 #include <stdarg.h>

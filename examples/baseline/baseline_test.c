@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A regression check without a number in it: the look-ups may touch what they touched when the baseline was recorded. */
+/* A regression check without a number in it: the look-ups may touch what they touched when the baseline was
+ * recorded. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

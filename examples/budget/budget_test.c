@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The example of the README: a region, a budget, and a test that fails because the code walks through too much memory. */
+/* The example of the README: a region, a budget, and a test that fails because its code walks too much memory. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# run.sh LANGUAGE LIBRARY: builds the example in a folder that goes with it, and runs it with this libvmt.so. Without a toolchain
-# it is skipped.
+# run.sh LANGUAGE LIBRARY: builds the example in a folder that goes with it, and runs it with this libvmt.so. Without a
+# toolchain it is skipped.
 set -eu
 language=$1 library=$2
 source=$(cd "$(dirname "$0")" && pwd)

@@ -68,14 +68,15 @@
 /* Misses of an LRU memory of `memory` pages, from 1: at most n. */
 #define vmt_assert_misses_at_most(report, memory, n) VMT_ASSERT(misses_at_most, report, memory, n)
 
-/* The smallest LRU memory that misses, beyond first touches, at most so many percent of the touches: at most n pages. */
+/* The smallest LRU memory that misses, beyond first touches, at most so many percent of the touches: at most n
+ * pages. */
 #define vmt_assert_memory_for_at_most(report, percent, n) VMT_ASSERT(memory_for_at_most, report, percent, n)
 
 /* All touches in order, by allocation and offset, in one number: `expected`. */
 #define vmt_assert_fingerprint(report, expected) VMT_ASSERT(fingerprint, report, expected)
 
-/* The baseline of this name (vmt_check_baseline() in vmt.h): fails if it is broken, or there is none, or it could not be
- * measured. What is better than it, what it does not name, and what was recorded is a note. */
+/* The baseline of this name (vmt_check_baseline() in vmt.h): fails if it is broken, or there is none, or it could not
+ * be measured. What is better than it, what it does not name, and what was recorded is a note. */
 #define vmt_assert_baseline(report, name) VMT_ASSERT(baseline, report, name)
 
 /* Calls fn(arg) so many times, each in a region of its own: at most n pages each. config NULL: as for vmt_begin(). */
@@ -132,7 +133,8 @@
                         vmt_check_##check(vmt_report_, __VA_ARGS__, &vmt_verdict_));                                   \
     } while (0)
 
-/* `call` fills vmt_verdict_ and is true if it holds. A verdict that holds says more than one line only if it is a note. */
+/* `call` fills vmt_verdict_ and is true if it holds. A verdict that holds says more than one line only if it is a
+ * note. */
 #define VMT_JUDGE_CALL_(fail, report, check, call)                                                                     \
     do {                                                                                                               \
         vmt_verdict vmt_verdict_;                                                                                      \

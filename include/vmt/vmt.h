@@ -115,10 +115,10 @@ VMT_API int vmt_config_init(vmt_config *config);
  * A region that the same thread left open (by a longjmp out of a failed assertion, say) is ended first and its
  * result dropped; vmt_report_dropped_regions() of the next report counts it.
  * Returns 0, or: -EINVAL a value is out of its range; -EBUSY another thread has a region open, or this whole program
- * runs under `vmtrace run`; -EPERM the system does not allow tracing; -ENOSYS the kernel is too old, or libc for `stacks`;
- * -ENOTSUP this is Valgrind or HWAddressSanitizer, where a test may skip itself, or live_bytes under any sanitizer; -ENOMEM;
- * -EEXIST/-EACCES/... the trace file cannot be written. After a failure nothing is traced and nothing has changed.
- * Not async-signal-safe. Thread-safe.
+ * runs under `vmtrace run`; -EPERM the system does not allow tracing; -ENOSYS the kernel is too old, or libc for
+ * `stacks`; -ENOTSUP this is Valgrind or HWAddressSanitizer, where a test may skip itself, or live_bytes under any
+ * sanitizer; -ENOMEM; -EEXIST/-EACCES/... the trace file cannot be written. After a failure nothing is traced and
+ * nothing has changed. Not async-signal-safe. Thread-safe.
  */
 VMT_API int vmt_begin(const vmt_config *config);
 
@@ -148,13 +148,15 @@ VMT_API int vmt_track(const void *ptr, size_t len, const char *label);
 VMT_API int vmt_untrack(const void *ptr, size_t len);
 
 /*
- * A phase of the region begins, and the one before it ends: what any thread touches from now on belongs to it. A name that
- * comes again goes on with that phase; NULL or "" is no phase, as before the first mark. At most 63 bytes, and 1,023 names.
- * Returns 0, or -EINVAL no region is open or the name is too long, or -ENOMEM. Not async-signal-safe. Thread-safe.
+ * A phase of the region begins, and the one before it ends: what any thread touches from now on belongs to it. A name
+ * that comes again goes on with that phase; NULL or "" is no phase, as before the first mark. At most 63 bytes, and
+ * 1,023 names. Returns 0, or -EINVAL no region is open or the name is too long, or -ENOMEM. Not async-signal-safe.
+ * Thread-safe.
  */
 VMT_API int vmt_mark(const char *phase);
 
-/* A sentence about the last failure of a vmt_ function in this thread; "" if there was none. Valid until the next one. */
+/* A sentence about the last failure of a vmt_ function in this thread; "" if there was none. Valid until the next
+ * one. */
 VMT_API const char *vmt_error_text(void);
 
 /* ------------------------------------------------------------------------------------------------- the report */
@@ -167,9 +169,9 @@ VMT_API uint64_t vmt_report_program_touches(const vmt_report *report);  /* ... o
 VMT_API uint64_t vmt_report_syscall_touches(const vmt_report *report);  /* ... on behalf of system calls */
 VMT_API uint64_t vmt_report_footprint(const vmt_report *report);        /* distinct pages touched */
 VMT_API uint64_t vmt_report_pages_written(const vmt_report *report);    /* distinct pages written; needs track_writes */
-/* Distinct pages written that held at the region's end what they had held before; needs track_content, else 0. Not counted
- * is what was unmapped, moved or discarded meanwhile, or may not be read, at its first write or at the end. Of a page that
- * another thread writes as the region ends, either may be told. */
+/* Distinct pages written that held at the region's end what they had held before; needs track_content, else 0. Not
+ * counted is what was unmapped, moved or discarded meanwhile, or may not be read, at its first write or at the end. Of
+ * a page that another thread writes as the region ends, either may be told. */
 VMT_API uint64_t vmt_report_pages_unchanged(const vmt_report *report);
 VMT_API uint64_t vmt_report_evictions(const vmt_report *report);        /* pages that left the window for another */
 VMT_API uint64_t vmt_report_peak_open(const vmt_report *report);        /* most pages open at once, pinned ones included */
@@ -185,7 +187,8 @@ VMT_API uint64_t vmt_report_page_size(const vmt_report *report);        /* bytes
 VMT_API uint64_t vmt_report_threads(const vmt_report *report);          /* threads seen in the region */
 VMT_API uint64_t vmt_report_syscalls(const vmt_report *report);         /* system calls halted */
 VMT_API uint64_t vmt_report_syscalls_walked(const vmt_report *report);  /* ... for which closed pages were opened */
-/* Pages that io_uring submissions point to: touched at the submission, and open from then on, for the kernel reaches them later. */
+/* Pages that io_uring submissions point to: touched at the submission, and open from then on, for the kernel reaches
+ * them later. */
 VMT_API uint64_t vmt_report_left_open(const vmt_report *report);
 /* Calls of io_uring_setup with IORING_SETUP_SQPOLL, which got EPERM: what such a ring submits could not be seen. */
 VMT_API uint64_t vmt_report_refused_calls(const vmt_report *report);
@@ -199,10 +202,11 @@ VMT_API bool vmt_report_has_label(const vmt_report *report, const char *label);
 VMT_API uint64_t vmt_report_label_pages(const vmt_report *report, const char *label);
 
 /*
- * How much of what was touched was wanted: the sum over the pages touched of the most bytes of the page that were in live blocks
- * of the malloc family at once, from the region's begin to its end; compare it with footprint times page size. A block counts with
- * its usable size (malloc_usable_size(3)); memory that malloc did not give counts nothing. Returns 0 and stores it, or -EINVAL
- * (NULL), or -ENODATA: live_bytes was not asked for, or the program used an allocator's operators new that do not call malloc.
+ * How much of what was touched was wanted: the sum over the pages touched of the most bytes of the page that were in
+ * live blocks of the malloc family at once, from the region's begin to its end; compare it with footprint times page
+ * size. A block counts with its usable size (malloc_usable_size(3)); memory that malloc did not give counts nothing.
+ * Returns 0 and stores it, or -EINVAL (NULL), or -ENODATA: live_bytes was not asked for, or the program used an
+ * allocator's operators new that do not call malloc.
  */
 VMT_API int vmt_report_live_bytes(const vmt_report *report, uint64_t *bytes);
 
@@ -340,8 +344,8 @@ VMT_API int vmt_locality_working_set(const vmt_locality *locality, uint64_t *tau
  * is at most 20 lines of at most 80 columns, ready to print: budget, actual value and what it means; window, scope and
  * engine; the labels or allocation sites with the most pages; touches over the region's time; and where the trace is,
  * which is kept in a file for that (VMT_KEEP, VMT_TRACE_DIR and VMT_KEEP_MAX in doc/guide.md).
- * A check whose value could not be measured does not hold, and says why; report NULL is such a case. Call them after the
- * region. Not async-signal-safe. Thread-safe.
+ * A check whose value could not be measured does not hold, and says why; report NULL is such a case. Call them after
+ * the region. Not async-signal-safe. Thread-safe.
  */
 
 /* What a check came to. */
@@ -447,14 +451,14 @@ VMT_API bool vmt_check_each(void (*fn)(void *arg), void *arg, uint64_t calls, ui
 /*
  * A baseline is a text file that lives with the tests and says what a region came to: footprint, touches, working
  * sets, pages by label and by phase. `name` is its path in the folder, without ".vmtb": letters, digits, '.', '_', '-'
- * and, for folders in it, '/'. The folder is that of the environment's VMT_BASELINE_DIR; else of the macro of that name,
- * a string, where this header is included (vmt_baselines() in CMake defines it); else ./baselines.
+ * and, for folders in it, '/'. The folder is that of the environment's VMT_BASELINE_DIR; else of the macro of that
+ * name, a string, where this header is included (vmt_baselines() in CMake defines it); else ./baselines.
  *
  * The file has a section for each allocator, window, scope and so on; a run is compared with its own. A metric holds if
  * it differs from the file's value by at most its tolerance: the larger of +-N and +-P %, rounded down. The outcomes:
  *
- *   VMT_HELD          all are within it. Metrics of the run that the file does not name are not compared; the text names
- *                     them
+ *   VMT_HELD          all are within it. Metrics of the run that the file does not name are not compared; the text
+ *                     names them
  *   VMT_BETTER        none is above, and one is below: holds, and the text says how to tighten
  *   VMT_BROKEN        one is above, or the fingerprint (compared only where the file has a line for it) is another
  *   VMT_NO_BASELINE   there is no file, no section, or a ? in place of a value; the text says what to type to record it
@@ -479,8 +483,8 @@ VMT_API bool vmt_check_baseline_in(const vmt_report *report, const char *folder,
 #endif
 
 /*
- * A report against the limits that the budget file of VMT_BUDGETS sets for the test named `test`, so that they change without
- * its code. The file's lines are sections and limits; # begins a comment:
+ * A report against the limits that the budget file of VMT_BUDGETS sets for the test named `test`, so that they change
+ * without its code. The file's lines are sections and limits; # begins a comment:
  *
  *     [look_up_test]
  *     pages <= 40                  # also pages == 40
@@ -491,19 +495,19 @@ VMT_API bool vmt_check_baseline_in(const vmt_report *report, const char *folder,
  *     phase(look up) <= 20
  *     misses(300) <= 90            # of an LRU memory of so many pages
  *
- * A section is for the test of that name, as its framework names it, or as CTest does (VMT_CTEST_NAME, which vmt_add_test()
- * of CMake sets); [*] is for all. All limits of all sections for a test must hold; a section without limits sets none. Each
- * limit is told to the files of results (vmt_result_add()) with the budget file's line. Holds without VMT_BUDGETS. Is not
- * measured, with a text that names file and line, where the file cannot be read, anything in it is not as above, or it has no
- * section for the test.
+ * A section is for the test of that name, as its framework names it, or as CTest does (VMT_CTEST_NAME, which
+ * vmt_add_test() of CMake sets); [*] is for all. All limits of all sections for a test must hold; a section without
+ * limits sets none. Each limit is told to the files of results (vmt_result_add()) with the budget file's line. Holds
+ * without VMT_BUDGETS. Is not measured, with a text that names file and line, where the file cannot be read, anything
+ * in it is not as above, or it has no section for the test.
  */
 VMT_API bool vmt_check_budgets(const vmt_report *report, const char *test, vmt_verdict *verdict);
 
 /* ------------------------------------------------------------------------------------------------- results of tests */
 
 /*
- * For adapters of test frameworks (vmt/cmocka.h, vmt/gtest.h, ...), which call these for each check; a test on vmt_check_
- * functions alone may do so too. Ordinary program context, outside of regions; thread-safe.
+ * For adapters of test frameworks (vmt/cmocka.h, vmt/gtest.h, ...), which call these for each check; a test on
+ * vmt_check_ functions alone may do so too. Ordinary program context, outside of regions; thread-safe.
  */
 
 /* Does this error of vmt_begin() say that the machine, not the test, is why nothing can be traced? -EPERM, -ENOSYS and
@@ -511,27 +515,29 @@ VMT_API bool vmt_check_budgets(const vmt_report *report, const char *test, vmt_v
 VMT_API bool vmt_cannot_trace(int error);
 
 /*
- * Adds a verdict to the files that the environment names: VMT_RESULTS_JSON (an array of objects), VMT_RESULTS_JUNIT (XML).
- * Each is a whole document after each call, and any number of processes may add to one at once: the call holds a lock on the
- * file. (One that is killed meanwhile may leave a file that the next one refuses.) With VMT_CTEST_MEASUREMENTS=1 the actual
- * value, and the trace's file if there is one, go to standard output as <CTestMeasurement> and <CTestMeasurementFile>, too.
- * `check` and `test` name what was asked and by whom; file and line say where. report NULL, and file NULL, are allowed. Strings
- * are cut at 2,048 bytes. Returns 0, or a negative errno with a sentence, which also goes to standard error once in a process:
- * -EEXIST the file holds something else, -EINVAL a variable has a value that is not allowed, ...
+ * Adds a verdict to the files that the environment names: VMT_RESULTS_JSON (an array of objects), VMT_RESULTS_JUNIT
+ * (XML). Each is a whole document after each call, and any number of processes may add to one at once: the call holds a
+ * lock on the file. (One that is killed meanwhile may leave a file that the next one refuses.) With
+ * VMT_CTEST_MEASUREMENTS=1 the actual value, and the trace's file if there is one, go to standard output as
+ * <CTestMeasurement> and <CTestMeasurementFile>, too. `check` and `test` name what was asked and by whom; file and line
+ * say where. report NULL, and file NULL, are allowed. Strings are cut at 2,048 bytes. Returns 0, or a negative errno
+ * with a sentence, which also goes to standard error once in a process: -EEXIST the file holds something else, -EINVAL
+ * a variable has a value that is not allowed, ...
  */
 VMT_API int vmt_result_add(const vmt_report *report, const vmt_verdict *verdict, const char *check, const char *test,
                            const char *file, int line);
 
 /*
- * Adds to these files that `test` was skipped, and says so on standard error with the reason. A process that was started
- * with VMT_SKIP_STATUS=77 in its environment, as vmt_add_test() of CMake does, and then exits with status 0, exits with that
- * one instead, so that CTest calls it skipped and not passed; a failure's status stays. Forked children's calls count for it,
- * their own status does not change, and programs that it starts do not get the variable. Returns as vmt_result_add().
+ * Adds to these files that `test` was skipped, and says so on standard error with the reason. A process that was
+ * started with VMT_SKIP_STATUS=77 in its environment, as vmt_add_test() of CMake does, and then exits with status 0,
+ * exits with that one instead, so that CTest calls it skipped and not passed; a failure's status stays. Forked
+ * children's calls count for it, their own status does not change, and programs that it starts do not get the variable.
+ * Returns as vmt_result_add().
  */
 VMT_API int vmt_result_skip(const char *reason, const char *test, const char *file, int line);
 
-/* The part of it about the exit status, for a process whose tests ran in programs that it started, or that exits with `status`
- * and not with 0 where nothing failed and all was skipped. */
+/* The part of it about the exit status, for a process whose tests ran in programs that it started, or that exits with
+ * `status` and not with 0 where nothing failed and all was skipped. */
 VMT_API void vmt_end_as_skipped(int status);
 
 #ifdef __cplusplus

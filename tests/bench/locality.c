@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How fast touches are measured: locality PATTERN PAGES RECORDS passes so many records to what reads traces, and prints how many
- * it takes a second on one core (all of them, growing tables included) and how many bytes a distinct page it takes at most.
+ * How fast touches are measured: locality PATTERN PAGES RECORDS passes so many records to what reads traces, and prints
+ * how many it takes a second on one core (all of them, growing tables included) and how many bytes a distinct page it
+ * takes at most.
  */
 #define _GNU_SOURCE
 #include "bench.h"

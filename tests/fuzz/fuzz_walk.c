@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The walker on calls with any number, arguments and memory: against a window that only notes what it is asked for, as in
- * tests/unit/fake_window.h. Memory that is not opened before it is read cannot be read. The input: the call's number (2 bytes), its
- * result (1), for each of six arguments a byte that says what it is and up to 8 of its value, and what the memory holds.
+ * The walker on calls with any number, arguments and memory: against a window that only notes what it is asked for, as
+ * in tests/unit/fake_window.h. Memory that is not opened before it is read cannot be read. The input: the call's number
+ * (2 bytes), its result (1), for each of six arguments a byte that says what it is and up to 8 of its value, and what
+ * the memory holds.
  */
 #define _GNU_SOURCE
 #include <stdint.h>

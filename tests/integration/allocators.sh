@@ -126,7 +126,8 @@ case $(live "$programs/allocations") in
 '"live_bytes":'[1-9]*[0-9][0-9][0-9][0-9][0-9]) ;;
 *) fail "allocations with --live: $(live "$programs/allocations")" ;;
 esac
-# Its own operators new pass malloc by, and so does the delete that nothing of ours sees: no count rather than a wrong one.
+# Its own operators new pass malloc by, and so does the delete that nothing of ours sees: no count rather than a wrong
+# one.
 python=$(python3 -c 'import sys; print(sys.executable)' 2>/dev/null)
 if [ -n "$allocator" ] && [ -n "$python" ]; then
     told=$(live "$python" -S -c 'import ctypes; ctypes.CDLL(None)._Znwm(ctypes.c_size_t(100))')

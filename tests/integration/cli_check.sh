@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# cli_check.sh PROGRAMS EXAMPLE BASELINES [EXAMPLE-WITH-JEMALLOC]: vmtrace check, each of its exit statuses, and baselines that
-# several programs, engines and allocators share. EXAMPLE is examples/baseline, BASELINES the folder of its baselines.
+# cli_check.sh PROGRAMS EXAMPLE BASELINES [EXAMPLE-WITH-JEMALLOC]: vmtrace check, each of its exit statuses, and
+# baselines that several programs, engines and allocators share. EXAMPLE is examples/baseline, BASELINES the folder of
+# its baselines.
 set -u
 programs=$1
 example=$2
@@ -17,7 +18,8 @@ prints() {
     grep -q -F -e "$1" out || { fail "$what: does not print \"$1\", but:"; cat out; }
 }
 
-# check STATUS ARGUMENTS...: vmtrace check, with this status, no line too long, and nothing on stderr unless it is 2 or 5.
+# check STATUS ARGUMENTS...: vmtrace check, with this status, no line too long, and nothing on stderr unless it is 2 or
+# 5.
 check() {
     local expected=$1
     shift

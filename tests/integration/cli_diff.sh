@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# cli_diff.sh PROGRAMS: vmtrace diff. PROGRAMS is the folder with two_versions and brk_sweeps, whose sources say what they
-# touch.
+# cli_diff.sh PROGRAMS: vmtrace diff. PROGRAMS is the folder with two_versions and brk_sweeps, whose sources say what
+# they touch.
 # shellcheck disable=SC2016 # programs for jq and other shells
 set -u
 # shellcheck source=tests/integration/command.bash

@@ -20,8 +20,8 @@ ENGINE = os.environ.get("VMT_ENGINE", "ptrace")
 TEXT = re.compile(rb"\x1b7\x1b\[(\d+)G\x1b\[K\x1b\[(\d+)G([^\x1b]*)\x1b8")
 COUNTS = re.compile(rb"vmtrace: (\d+) touches, footprint (\d+) pages(, (\d+) touches a second)?")
 
-# Touches pages for so many seconds, and so many times, and prints dots without the end of their line. A block of the trace has
-# about 32,000 touches.
+# Touches pages for so many seconds, and so many times, and prints dots without the end of their line. A block of the
+# trace has about 32,000 touches.
 PROGRAM = """
 import sys, time
 pages = bytearray(32 << 20)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Cases that run natively and in a region, each time in a child of their own with PAGES pages of memory that alone are
- * tracked, and tell what they see; both must tell the same. A test that includes this defines PAGES and WINDOW before. */
+ * tracked, and tell what they see; both must tell the same. A test that includes this defines PAGES and WINDOW
+ * before. */
 #ifndef VMTI_TESTS_COMPARED_H
 #define VMTI_TESTS_COMPARED_H
 

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# dumped_core.sh PROGRAMS WINDOW: the core file of a traced program opens in gdb like that of the same program run natively, with
-# the same backtrace and the same memory. Needs gdb, and core files that go to the working folder (core(5)).
+# dumped_core.sh PROGRAMS WINDOW: the core file of a traced program opens in gdb like that of the same program run
+# natively, with the same backtrace and the same memory. Needs gdb, and core files that go to the working folder
+# (core(5)).
 #
 # VMTRACE is the command to test. Ends with 0 (same), 1 (different), 2 (wrong use) or 77 (cannot be tested here).
 set -u

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# engines.sh PROGRAMS: both engines trace the same programs, with the same input and without address space randomization: all
-# touches, in order, with thread, kind, allocation and page in it, and the report, must be the same. Programs whose course
-# depends on time or on the scheduler are not here.
+# engines.sh PROGRAMS: both engines trace the same programs, with the same input and without address space
+# randomization: all touches, in order, with thread, kind, allocation and page in it, and the report, must be the same.
+# Programs whose course depends on time or on the scheduler are not here.
 # shellcheck source-path=SCRIPTDIR
 programs=${1:?"usage: VMTRACE=... ${0##*/} PROGRAMS"}
 programs=$(cd "$programs" && pwd) || exit 2

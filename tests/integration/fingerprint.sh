@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# fingerprint.sh PROGRAM: the same program with the same input has one fingerprint, wherever its memory lies, with either engine.
+# fingerprint.sh PROGRAM: the same program with the same input has one fingerprint, wherever its memory lies, with
+# either engine.
 set -eu
 
 program=$1

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Baselines of regions, recorded and compared in a folder of this test's own: the library's side, with the trace in memory and in
- * a file. tests/unit/test_baseline*.c have the file's text and the verdicts. */
+/* Baselines of regions, recorded and compared in a folder of this test's own: the library's side, with the trace in
+ * memory and in a file. tests/unit/test_baseline*.c have the file's text and the verdicts. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <ftw.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pages that a call is unmapping, and that another thread may have mapped anew before that call has returned to the catcher:
- * nobody opens or closes what is there now.
+ * Pages that a call is unmapping, and that another thread may have mapped anew before that call has returned to the
+ * catcher: nobody opens or closes what is there now.
  */
 #define _GNU_SOURCE
 #include <setjmp.h>
@@ -73,8 +73,8 @@ static int access_of(unsigned i)
 
 enum { OPEN = PROT_READ | PROT_WRITE };
 
-/* The kernel's own place in a page (a thread's block, a signal stack) lies beside memory that is new where reserved address
- * space was given back: by the catcher's directory, by another thread's stack with its guard. */
+/* The kernel's own place in a page (a thread's block, a signal stack) lies beside memory that is new where reserved
+ * address space was given back: by the catcher's directory, by another thread's stack with its guard. */
 static void test_exempt_leaves_what_is_leaving_as_it_is(void **state)
 {
     (void)state;

@@ -239,7 +239,8 @@ static void values_that_are_not_allowed_are_named(void **state)
     assert_false(vmt_active());
 }
 
-/* The folder of our own, in $TMPDIR, is made for this user alone; what somebody else could have put there is refused. */
+/* The folder of our own, in $TMPDIR, is made for this user alone; what somebody else could have put there is
+ * refused. */
 static void only_a_folder_of_our_own_is_used(void **state)
 {
     (void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bytes of the pages touched that were in live heap blocks. The request must be in the environment from the start: the program
- * begins again with it.
+ * Bytes of the pages touched that were in live heap blocks. The request must be in the environment from the start: the
+ * program begins again with it.
  */
 #define _GNU_SOURCE
 #include "patterns.h"
@@ -56,7 +56,8 @@ static void model_begin(void)
     memcpy(model.most, model.now, sizeof model.most);
 }
 
-/* Of each page that this program's blocks have for themselves, the report must say what the model does. How many there were. */
+/* Of each page that this program's blocks have for themselves, the report must say what the model does. How many there
+ * were. */
 static uint64_t expect_model(const vmt_report *report, uintptr_t first, uintptr_t end)
 {
     uint64_t pages = 0, sum = 0, bytes;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Calls that change mappings, natively and in a region: what they return, and what each page lets the program and the
- * kernel do afterwards, must be the same; among them calls that fail when they have done a part of their work. Each case
- * runs in children of its own, with pages of which every second one is open when the calls come.
+ * kernel do afterwards, must be the same; among them calls that fail when they have done a part of their work. Each
+ * case runs in children of its own, with pages of which every second one is open when the calls come.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

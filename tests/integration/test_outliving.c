@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Work of the kernel's that goes on when its call has returned: io_uring, AIO, vmsplice and sends without a copy, natively
- * and in a region whose small window has closed the buffers again before the kernel comes to them.
+ * Work of the kernel's that goes on when its call has returned: io_uring, AIO, vmsplice and sends without a copy,
+ * natively and in a region whose small window has closed the buffers again before the kernel comes to them.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

@@ -499,7 +499,8 @@ static void *poll_nothing(void *argument)
     return NULL;
 }
 
-/* A call that was interrupted by our attaching, and that the kernel resumes by restart_syscall, finds its memory open. */
+/* A call that was interrupted by our attaching, and that the kernel resumes by restart_syscall, finds its memory
+ * open. */
 static void interrupted_calls_are_resumed(void **state)
 {
     (void)state;

@@ -335,7 +335,8 @@ static void *map_and_unmap(void *none)
     return NULL;
 }
 
-/* A page goes away and comes back. Before its moves have returned, other threads evict it, and map something where it was. */
+/* A page goes away and comes back. Before its moves have returned, other threads evict it, and map something where it
+ * was. */
 static void pages_move_beside_evictions(void **state)
 {
     (void)state;

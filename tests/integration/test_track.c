@@ -97,7 +97,8 @@ static void *wait_for_end(void *barrier)
     return NULL;
 }
 
-/* Its thread-local memory is at the end of the stack, and the kernel reaches that at any moment; but not what is beside it. */
+/* Its thread-local memory is at the end of the stack, and the kernel reaches that at any moment; but not what is beside
+ * it. */
 static void pages_beside_a_thread_are_tracked(void **state)
 {
     (void)state;

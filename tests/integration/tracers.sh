@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# tracers.sh PROGRAMS: programs that have a tracer already, strace or gdb: the ptrace engine refuses, auto takes the dispatch engine
-# and says so in one line; it gives the counts that it gives without a tracer. And a kernel that has no dispatch.
+# tracers.sh PROGRAMS: programs that have a tracer already, strace or gdb: the ptrace engine refuses, auto takes the
+# dispatch engine and says so in one line; it gives the counts that it gives without a tracer. And a kernel that has no
+# dispatch.
 # shellcheck source-path=SCRIPTDIR
 # shellcheck disable=SC2154 # status: of command.bash
 programs=${1:?"usage: VMTRACE=... ${0##*/} PROGRAMS"}

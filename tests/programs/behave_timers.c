@@ -148,7 +148,8 @@ static int alarms(void)
     return 0;
 }
 
-/* Faster than a tracer can follow: the work gets done all the same, and so does waiting for the handler without a call. */
+/* Faster than a tracer can follow: the work gets done all the same, and so does waiting for the handler without a
+ * call. */
 static int storm(void)
 {
     touch_heap(); /* the handler is not to be the first, which allocates */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * brk_sweeps [back]: 20 pages that belong to the brk heap and to no allocation are walked forward twice; or forward, and
- * then back. In a window of 8 pages the second walk begins with the first page, or with the twelfth: the eight after that
- * are open.
+ * brk_sweeps [back]: 20 pages that belong to the brk heap and to no allocation are walked forward twice; or forward,
+ * and then back. In a window of 8 pages the second walk begins with the first page, or with the twelfth: the eight
+ * after that are open.
  */
 #define _DEFAULT_SOURCE
 #include <string.h>

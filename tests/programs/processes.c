@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * processes WHAT [ARGUMENT]...: makes processes in one way, each of which touches memory, and looks at what it can see of
- * it: registers, signals, what wait() gives. Prints what went wrong, and "done".
+ * processes WHAT [ARGUMENT]...: makes processes in one way, each of which touches memory, and looks at what it can see
+ * of it: registers, signals, what wait() gives. Prints what went wrong, and "done".
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -182,7 +182,8 @@ static void kills(int times)
     }
 }
 
-/* Sends SIGUSR1 to each new child of `parent` as soon as it is there. Its own process, for a traced thread would wait. */
+/* Sends SIGUSR1 to each new child of `parent` as soon as it is there. Its own process, for a traced thread would
+ * wait. */
 static void send_to_children(pid_t parent, int cpu)
 {
     cpu_set_t cpus; /* all but the one that the parent and its catcher share */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * transfers THREADS ROUNDS: each thread writes pieces of its heap to a file and reads them back to other places of it; nearly
- * every call reaches a page that a small window has closed. Prints how many went wrong; ends with 1 if one did.
+ * transfers THREADS ROUNDS: each thread writes pieces of its heap to a file and reads them back to other places of it;
+ * nearly every call reaches a page that a small window has closed. Prints how many went wrong; ends with 1 if one did.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -134,8 +134,8 @@ compare() {
     rm -f "$work/trace"
 }
 
-# What the trace knows of a run that cannot be had again: how it ended, its last touches, and those of the pages that the
-# error stream names.
+# What the trace knows of a run that cannot be had again: how it ended, its last touches, and those of the pages that
+# the error stream names.
 show_trace() {
     local page
     "$vmtrace" report "$work/trace" 2>&1 | head -n 25 | sed 's/^/  report: /'

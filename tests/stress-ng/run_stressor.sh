@@ -8,8 +8,9 @@
 #
 # The target is an ordinary user: as root everything runs as nobody, but with VMT_STRESS_AS_ROOT=1.
 # VMTRACE is the command to test. VMT_STRESS_NATIVE=1 runs natively each time, to test the rows themselves.
-# VMT_STRESS_WINDOWS are other windows. VMT_STRESS_RESULTS is a file that gets one line with the verdicts (make_table.sh).
-# Ends with 0 (same), 1 (different), 2 (wrong use) or 77 (not installed, or stress-ng skips it; the line says why).
+# VMT_STRESS_WINDOWS are other windows. VMT_STRESS_RESULTS is a file that gets one line with the verdicts
+# (make_table.sh). Ends with 0 (same), 1 (different), 2 (wrong use) or 77 (not installed, or stress-ng skips it; the
+# line says why).
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -134,7 +135,8 @@ run() {
     {
         echo "status $status: $(cat "$file.verdict"), operations done: $reached"
         # Lines of the run itself, numbers aside, once each. What resched and syscall measured, and whether the SIGKILL
-        # of shm ("OOM") and sigq comes before their children's end, is up to the scheduler; the number of dentries is that of the whole system.
+        # of shm ("OOM") and sigq comes before their children's end, is up to the scheduler; the number of dentries is
+        # that of the whole system.
         grep -a '^stress-ng: ' "$file.output" |
             grep -a -v -E ': metrc:|invoked with|run completed in|resched: prio|shm: (OOM|assuming)|dentry: [0-9]+ dentries' |
             grep -a -v -E 'sigq: (child got|exited on)|info: +(\[[0-9]+\] +)?syscall: +[a-z_0-9]+ +[0-9]' |

@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# tools.sh TOOL [COMPILER]: builds tool_region.c as a user would, with libvmt shared and static, and runs it under the tool with both
-# engines: the counts of a region are right, and the tool still finds what it is for. The tools: none, address, thread, memory,
-# undefined and leak (sanitizers), coverage, valgrind, gdb, strace. What is not installed is skipped.
+# tools.sh TOOL [COMPILER]: builds tool_region.c as a user would, with libvmt shared and static, and runs it under the
+# tool with both engines: the counts of a region are right, and the tool still finds what it is for. The tools: none,
+# address, thread, memory, undefined and leak (sanitizers), coverage, valgrind, gdb, strace. What is not installed is
+# skipped.
 # shellcheck disable=SC2317,SC2016 # functions are called through each; $1 is gdb's
 # VMTRACE: the command; VMT_LIBRARY: libvmt.so; VMT_STATIC: libvmt.a; SOURCE: the project; LINK: what a link with libvmt.a needs.
 tool=${1:?"usage: ${0##*/} TOOL [COMPILER]"}

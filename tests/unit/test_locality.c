@@ -219,7 +219,8 @@ static void test_working_sets_have_peaks(void **state)
     check_peaks(9000000, 200000, 40); /* longer than what is kept of the past */
 }
 
-/* What a strict FIFO of N pages misses of a program's accesses; and, where `leave` is more, one that so many leave at once. */
+/* What a strict FIFO of N pages misses of a program's accesses; and, where `leave` is more, one that so many leave at
+ * once. */
 static struct stream seen_by_fifo(const struct stream *program, size_t window, size_t leave)
 {
     struct stream trace = new_stream(program->length);

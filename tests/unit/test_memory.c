@@ -27,7 +27,8 @@ static size_t used(const struct vmti_arena *arena)
     return arena->bytes - (arena->end - arena->next);
 }
 
-/* A page's entry, its part of the table's arrays, its word in the directory, and its 16th of a pointer in the report. */
+/* A page's entry, its part of the table's arrays, its word in the directory, and its 16th of a pointer in the
+ * report. */
 static void expect_small(const struct vmti_region *r, uint64_t pages)
 {
     size_t bytes = used(&r->arena) + pages * sizeof(uint32_t) + pages / 16 * sizeof(void *);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-// A region, an exact count and a budget in Go, by cgo. Go's own heap is mapped by its runtime, which uses no malloc: nothing of it is
-// tracked, and it must not be, for its garbage collector and its stacks are in it. What C code allocates is. The goroutine stays on
-// its thread, because a region is ended by the thread that began it.
+// A region, an exact count and a budget in Go, by cgo. Go's own heap is mapped by its runtime, which uses no malloc:
+// nothing of it is tracked, and it must not be, for its garbage collector and its stacks are in it. What C code
+// allocates is. The goroutine stays on its thread, because a region is ended by the thread that began it.
 package main
 
 /*
