@@ -231,10 +231,16 @@ static void print_sets(const struct vmti_study *study, FILE *out)
     }
 }
 
+/* After a number of touches: a bar, as long as its share of the most, and the line's end. */
+static void print_bar(uint64_t touches, uint64_t most, FILE *out)
+{
+    static const char bar[] = "########################################";
+    int length = (int)((double)touches / (double)most * (sizeof bar - 1) + 0.5);
+    fprintf(out, "%s%.*s\n", length ? "  " : "", length, bar);
+}
+
 static void print_reuse(const struct vmti_study *study, FILE *out)
 {
-    enum { BAR = 40 };
-    static const char bar[BAR + 1] = "########################################";
     uint64_t most = study->summary.footprint;
     for (size_t i = 0; i < study->reuse_count; i++)
         if (study->reuse[i].touches > most)
@@ -243,12 +249,13 @@ static void print_reuse(const struct vmti_study *study, FILE *out)
             "pages", "touches");
     for (size_t i = 0; i < study->reuse_count; i++) {
         const struct vmti_study_bin *bin = &study->reuse[i];
-        int length = (int)((double)bin->touches / (double)most * BAR + 0.5);
-        fprintf(out, "%12" PRIu64 "%s%-10.0" PRIu64 " %12" PRIu64 "  %.*s\n", bin->from,
-                bin->from < bin->to ? " - " : "   ", bin->from < bin->to ? bin->to : 0, bin->touches, length, bar);
+        bool wide = bin->from < bin->to;
+        fprintf(out, "%12" PRIu64 "%s%-10.0" PRIu64 " %12" PRIu64, bin->from, wide ? " - " : "   ", wide ? bin->to : 0,
+                bin->touches);
+        print_bar(bin->touches, most, out);
     }
-    fprintf(out, "%25s %12" PRIu64 "  %.*s\n", "first touch", study->summary.footprint,
-            (int)((double)study->summary.footprint / (double)most * BAR + 0.5), bar);
+    fprintf(out, "%25s %12" PRIu64, "first touch", study->summary.footprint);
+    print_bar(study->summary.footprint, most, out);
 }
 
 int vmti_report_text(struct vmti_study *study, FILE *out)
