@@ -42,7 +42,9 @@ bool vmti_allocator_name(const char *path, char name[static VMTI_ALLOCATOR_BYTES
     for (; n < bytes && n < VMTI_ALLOCATOR_BYTES - 1; n++) {
         char c = base[n];
         bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_';
-        name[n] = plain ? c : '-';
+        name[n] = c;
+        if (!plain)
+            name[n] = '-';
     }
     name[n] = '\0';
     if (!n)
