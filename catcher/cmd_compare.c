@@ -102,11 +102,11 @@ struct compare {
     struct vmti_compared all;
     const char *window, *engine; /* for `run`; NULL: its defaults */
     bool show_output, json;
-    char **argv;                 /* of the program */
-    char *folder;                /* private */
+    char **argv;  /* of the program */
+    char *folder; /* private */
     char *trace;
-    int input;                   /* what each run reads */
-    off_t input_start;           /* ... from there on; -1: it is no file */
+    int input;         /* what each run reads */
+    off_t input_start; /* ... from there on; -1: it is no file */
 };
 
 /* ------------------------------------------------------------------------------------------- signals */

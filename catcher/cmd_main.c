@@ -197,7 +197,8 @@ int main(int argc, char **argv)
                 signal(SIGPIPE, SIG_IGN);
             return commands[i].run(argc - 1, argv + 1);
         }
-    vmti_cmd_error("unknown %s \"%s\": allowed are run, report, dump, check, diff, compare, syscalls, --help and --version",
-                   argv[1][0] == '-' ? "option" : "command", argv[1]);
+    vmti_cmd_error(
+        "unknown %s \"%s\": allowed are run, report, dump, check, diff, compare, syscalls, --help and --version",
+        argv[1][0] == '-' ? "option" : "command", argv[1]);
     return VMTI_EXIT_USAGE;
 }

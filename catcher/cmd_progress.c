@@ -27,10 +27,10 @@ enum { FIRST_MS = 2000, NEXT_MS = 250, RATE_NS = 1000000000, COLUMNS = 80, TEXT_
 struct progress {
     const char *path;
     pid_t pid;
-    uint64_t since;                  /* realtime ns: an older trace is another run's */
-    int fd;                          /* of the trace; -1: not there yet */
-    uint64_t unit;                   /* of its times, ns */
-    uint64_t offset;                 /* of the next block */
+    uint64_t since;                    /* realtime ns: an older trace is another run's */
+    int fd;                            /* of the trace; -1: not there yet */
+    uint64_t unit;                     /* of its times, ns */
+    uint64_t offset;                   /* of the next block */
     uint64_t touches, footprint, time; /* as the last header says; ns */
     uint64_t rate_touches, rate_time;  /* from where the rate is counted, */
     uint64_t rate;                     /* touches a second */
@@ -71,7 +71,8 @@ static void look(struct progress *p)
         /* A block's time is that of its start: what has come in the blocks before it took so long. */
         p->time = header.time * p->unit;
         if (p->time >= p->rate_time + RATE_NS) {
-            p->rate = (uint64_t)((double)(header.first_touch - p->rate_touches) * 1e9 / (double)(p->time - p->rate_time));
+            p->rate =
+                (uint64_t)((double)(header.first_touch - p->rate_touches) * 1e9 / (double)(p->time - p->rate_time));
             p->rate_touches = header.first_touch;
             p->rate_time = p->time;
         }
@@ -105,7 +106,8 @@ static void show(const char *text)
     int most = columns - 1 < TEXT_BYTES ? columns - 1 : TEXT_BYTES, length = (int)strlen(text);
     static int column = 1; /* where the last one began */
     int begin = columns - (length < most ? length : most);
-    int n = snprintf(bytes, sizeof bytes, "\0337\033[%dG\033[K\033[%dG%.*s\0338", column < begin ? column : begin, begin, most, text);
+    int n = snprintf(bytes, sizeof bytes, "\0337\033[%dG\033[K\033[%dG%.*s\0338", column < begin ? column : begin,
+                     begin, most, text);
     column = begin;
     put(bytes, (size_t)n);
 }
@@ -117,7 +119,8 @@ static void show_progress(struct progress *p)
     if (p->rate)
         snprintf(rate, sizeof rate, ", %" PRIu64 " touches a second", p->rate);
     if (p->touches)
-        snprintf(text, sizeof text, "vmtrace: %" PRIu64 " touches, footprint %" PRIu64 " pages%s", p->touches, p->footprint, rate);
+        snprintf(text, sizeof text, "vmtrace: %" PRIu64 " touches, footprint %" PRIu64 " pages%s", p->touches,
+                 p->footprint, rate);
     else
         snprintf(text, sizeof text, "vmtrace: tracing, not a block of the trace is full yet");
     show(text);

@@ -138,8 +138,9 @@ static int check_evict(const struct run *run)
     uint64_t limit = vmti_evict_limit(run->config.window);
     if (run->config.evict && run->config.evict <= limit)
         return 0;
-    vmti_cmd_error("option --evict is \"%s\": allowed is a whole number of pages, from 1 to %" PRIu64 " (%u of the window's "
-                   "%" PRIu64 " must stay open)", run->evict, limit, VMT_WINDOW_FLOOR, run->config.window);
+    vmti_cmd_error("option --evict is \"%s\": allowed is a whole number of pages, from 1 to %" PRIu64
+                   " (%u of the window's %" PRIu64 " must stay open)",
+                   run->evict, limit, VMT_WINDOW_FLOOR, run->config.window);
     return VMTI_EXIT_RUN_FAILED;
 }
 
@@ -337,9 +338,12 @@ static char **make_environment(const struct run *run)
             return NULL;
         env[used++] = preload;
     }
-    if (asprintf(&order, "%s1;window=%" PRIu64 ";evict=%" PRIu64 ";scope=%s;engine=%s;writes=%d;content=%d;live=%d;stacks=%d;preload=%ld;follow=%s;since=%" PRIu64
-                         ";catcher=0;trace=%s", RUN, run->config.window, run->config.evict, vmti_scope_name(run->config.scope),
-                 vmti_engine_name(run->config.engine), run->config.track_writes, run->config.track_content, run->config.live_bytes, run->config.stacks, added,
+    const vmt_config *config = &run->config;
+    if (asprintf(&order,
+                 "%s1;window=%" PRIu64 ";evict=%" PRIu64 ";scope=%s;engine=%s;writes=%d;content=%d;live=%d;stacks=%d;"
+                 "preload=%ld;follow=%s;since=%" PRIu64 ";catcher=0;trace=%s",
+                 RUN, config->window, config->evict, vmti_scope_name(config->scope), vmti_engine_name(config->engine),
+                 config->track_writes, config->track_content, config->live_bytes, config->stacks, added,
                  run->follow ? "first" : "0", run->started_ns, run->trace) < 0)
         return NULL;
     env[0] = order;
@@ -483,11 +487,11 @@ static void print_on_request(const struct vmti_trace_reader *reader, const struc
     if (!(reader->header.flags & VMTI_TRACE_HAS_LIVE))
         return;
     if (s->trailer.live_bytes == VMTI_TRACE_NO_LIVE_BYTES)
-        fprintf(stderr, "vmtrace: live heap bytes were not counted: the allocator's operators new do not call malloc, or there was "
-                        "no memory\n");
+        fprintf(stderr, "vmtrace: live heap bytes were not counted: the allocator's operators new do not call "
+                        "malloc, or there was no memory\n");
     else
-        fprintf(stderr, "vmtrace: live heap bytes %" PRIu64 " of %" PRIu64 " that these pages hold\n", s->trailer.live_bytes,
-                s->footprint * reader->header.page_size);
+        fprintf(stderr, "vmtrace: live heap bytes %" PRIu64 " of %" PRIu64 " that these pages hold\n",
+                s->trailer.live_bytes, s->footprint * reader->header.page_size);
 }
 
 static void print_summary(const struct run *run, const struct vmti_trace_reader *reader,
@@ -503,8 +507,7 @@ static void print_summary(const struct run *run, const struct vmti_trace_reader 
     if (s->has_trailer)
         fprintf(stderr, "vmtrace: %" PRIu64 " system calls halted, %" PRIu64 " walked\n", s->trailer.syscalls,
                 s->trailer.syscalls_walked);
-    if (s->has_trailer && s->trailer.unknown_calls)
-        {
+    if (s->has_trailer && s->trailer.unknown_calls) {
         char text[256];
         vmti_unknown_text(text, sizeof text, s->trailer.unknown_calls, s->trailer.first_unknown,
                           s->trailer.first_unknown_command);
@@ -642,8 +645,9 @@ int vmti_cmd_run(int argc, char **argv)
         return VMTI_EXIT_RUN_FAILED;
     }
     run.argv = argv + optind;
-    if (!(status = vmti_cmd_find_program(run.argv[0], &run.program)) && !(status = vmti_cmd_check_program(run.program)) &&
-        !(status = find_library(&run.library)) && !(status = choose_trace(&run)))
+    if (!(status = vmti_cmd_find_program(run.argv[0], &run.program)) &&
+        !(status = vmti_cmd_check_program(run.program)) && !(status = find_library(&run.library)) &&
+        !(status = choose_trace(&run)))
         status = trace_program(&run);
     remove_private(&run);
     free(run.trace);

@@ -12,8 +12,8 @@
 #include "json.h"
 
 static const struct {
-    const char *key;      /* in JSON */
-    const char *title;    /* of the column */
+    const char *key;   /* in JSON */
+    const char *title; /* of the column */
     int width;
 } kinds[VMTI_COMPARED_FIGURES] = {
     [VMTI_COMPARED_FOOTPRINT] = {"footprint_pages", "footprint", 10},

@@ -20,9 +20,9 @@ enum { VMTI_COMPARED_ROWS = 16 };
 struct vmti_compared_row {
     const char *name;
     char *library;
-    int status;     /* 0, or as waitpid(2) gave it of the first run that failed */
-    bool complete;  /* are all traces whole? */
-    char reason[VMTI_READ_REASON_BYTES]; /* why one is not */
+    int status;                              /* 0, or as waitpid(2) gave it of the first run that failed */
+    bool complete;                           /* are all traces whole? */
+    char reason[VMTI_READ_REASON_BYTES];     /* why one is not */
     uint64_t (*runs)[VMTI_COMPARED_FIGURES]; /* those that have a trace */
     size_t count;
 

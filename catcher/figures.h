@@ -31,9 +31,9 @@ struct vmti_figure {
 
 /* How the trace was made, in words that are equal where the settings are. */
 struct vmti_setting_kind {
-    const char *key;     /* in JSON */
-    const char *text;    /* for people */
-    const char *effect;  /* what cannot be compared where it differs: the rest of a sentence */
+    const char *key;    /* in JSON */
+    const char *text;   /* for people */
+    const char *effect; /* what cannot be compared where it differs: the rest of a sentence */
 };
 
 VMTI_HIDDEN const struct vmti_setting_kind *vmti_setting_kind(unsigned i);
@@ -52,20 +52,20 @@ struct vmti_named_list {
 
 struct vmti_figures {
     const char *path;
-    bool is_report;         /* of --json: there is no trace to read on in */
-    char *command;          /* program and arguments, with blanks between them */
+    bool is_report; /* of --json: there is no trace to read on in */
+    char *command;  /* program and arguments, with blanks between them */
     bool complete;
-    char *reason;           /* why not */
+    char *reason;                         /* why not */
     char settings[VMTI_SETTINGS_MAX][24]; /* "": not known */
     struct vmti_figure figures[VMTI_FIGURES_MAX];
     struct vmti_named_list groups[VMTI_GROUPINGS]; /* but for threads, whose numbers say nothing beside another trace */
-    char fingerprint[17];   /* hexadecimal; "": not known */
+    char fingerprint[17];                          /* hexadecimal; "": not known */
     /* A program or library with allocation sites that was changed after the trace had been made, so that these are
      * named by their offsets; "": none. Not followed in a report. */
     char changed[VMTI_SITE_NAME_BYTES];
 
     /* --- of a trace --- */
-    FILE *file;             /* that the reader reads */
+    FILE *file; /* that the reader reads */
     struct vmti_trace_reader reader;
     struct vmti_trace_summary summary;
     struct vmti_sites *sites;

@@ -18,7 +18,7 @@ enum { VMTI_STUDY_TOP = 10, VMTI_STUDY_REASON_BYTES = 512 };
 /* An LRU memory of so many pages. */
 struct vmti_study_point {
     uint64_t memory, misses;
-    bool bounded;       /* what the misses are for all accesses of the program is between ... */
+    bool bounded; /* what the misses are for all accesses of the program is between ... */
     uint64_t low, high;
 };
 
@@ -26,7 +26,7 @@ struct vmti_study_set {
     uint64_t tau;   /* touches */
     double average; /* distinct pages among the last tau touches */
     bool has_peak;
-    uint64_t peak;  /* the most among any tau touches in a row */
+    uint64_t peak; /* the most among any tau touches in a row */
 };
 
 /* Touches whose page had been touched `from` to `to` distinct pages ago, itself included. */
@@ -59,17 +59,17 @@ enum vmti_walk_kind {
 
 /* Touched pages that are neighbours, but for pages between them that were not touched. */
 struct vmti_walk_row {
-    uint64_t first, last;   /* pages */
+    uint64_t first, last; /* pages */
     uint64_t pages, touches;
-    uint64_t hottest;       /* page with the most touches, the first of equals */
+    uint64_t hottest;                     /* page with the most touches, the first of equals */
     const struct vmti_trace_owner *owner; /* of that page, or NULL */
 };
 
 struct vmti_walk {
-    unsigned bins, rows;           /* bins of about as many touches each, rows of about as many pages each */
-    struct vmti_walk_row *row;     /* in order of addresses */
-    uint64_t *bin_time_ns;         /* of the first touch of each bin */
-    uint32_t *cells;               /* [bin][row][kind]: counts, of which UINT32_MAX stands for more */
+    unsigned bins, rows;       /* bins of about as many touches each, rows of about as many pages each */
+    struct vmti_walk_row *row; /* in order of addresses */
+    uint64_t *bin_time_ns;     /* of the first touch of each bin */
+    uint32_t *cells;           /* [bin][row][kind]: counts, of which UINT32_MAX stands for more */
 };
 
 /* The first touch in a bin, from 1; that of bin walk->bins is one more than the last. */
@@ -91,16 +91,16 @@ struct vmti_study {
     const char *path;
     struct vmti_trace_reader reader; /* its header and command; and for formats that read the trace once more */
     struct vmti_trace_summary summary;
-    const struct vmti_trace_trailer *trailer; /* NULL: the trace has none */
+    const struct vmti_trace_trailer *trailer;           /* NULL: the trace has none */
     const struct vmti_trace_owner *top[VMTI_STUDY_TOP]; /* allocations with the most pages touched */
     size_t top_count;
     char reason[VMTI_STUDY_REASON_BYTES]; /* why the last function failed */
-    struct vmti_study_names *names; /* of sites */
+    struct vmti_study_names *names;       /* of sites */
 
     /* vmti_study_figures() */
     uint64_t pages_once; /* touched once */
     uint64_t fingerprint;
-    uint64_t memory;     /* as in a group, of the whole trace; 0: no touches */
+    uint64_t memory;                 /* as in a group, of the whole trace; 0: no touches */
     struct vmti_study_point *points; /* memories in ascending order, every power of two among them, to the footprint */
     size_t point_count;
     const char *unbounded; /* why there are no bounds for all accesses of the program: a sentence; NULL: there are */

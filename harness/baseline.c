@@ -28,7 +28,7 @@ enum state {
     NOT_THERE,  /* the run has no such figure */
     UNRECORDED, /* the file has a ? for it */
     BETTER,
-    NEW,        /* the file does not name it */
+    NEW, /* the file does not name it */
     WITHIN,
     STATES,
 };
@@ -44,7 +44,7 @@ struct comparison {
     const struct vmti_baseline_request *request;
     const struct vmti_metrics *metrics;
     struct vmti_baseline baseline;
-    char *bytes; /* of the file */
+    char *bytes;                              /* of the file */
     const struct vmti_baseline_line *section; /* NULL: the file has none for this key */
     size_t section_metrics;
     struct finding *findings;
@@ -366,28 +366,28 @@ static bool tell(vmt_verdict *v, const struct comparison *c)
     if (c->in_state[OVER]) {
         v->outcome = VMT_BROKEN;
         vmti_verdict_line(v, "baseline %.40s: %zu of %zu metrics %s not hold", name, c->in_state[OVER], compared,
-                 c->in_state[OVER] == 1 ? "does" : "do");
+                          c->in_state[OVER] == 1 ? "does" : "do");
         add_findings(v, c, OVER, UNRECORDED);
         add_where(v, c);
         add_how_to_record(v, c->request, "if this is as it should be, record it:", false);
     } else if (c->in_state[NOT_THERE]) {
         v->outcome = VMT_NOT_MEASURED;
         vmti_verdict_line(v, "not measured: baseline %.30s has %zu of %zu metrics that this run lacks", name,
-                 c->in_state[NOT_THERE], compared);
+                          c->in_state[NOT_THERE], compared);
         add_findings(v, c, OVER, UNRECORDED);
         add_where(v, c);
         add_gone(v);
     } else if (c->in_state[UNRECORDED]) {
         v->outcome = VMT_NO_BASELINE;
-        vmti_verdict_line(v, "no baseline: %.30s has no value yet for %zu of %zu metrics", name, c->in_state[UNRECORDED],
-                 compared);
+        vmti_verdict_line(v, "no baseline: %.30s has no value yet for %zu of %zu metrics", name,
+                          c->in_state[UNRECORDED], compared);
         add_findings(v, c, OVER, UNRECORDED);
         add_where(v, c);
         add_how_to_record(v, c->request, "record it:", true);
     } else if (c->in_state[BETTER]) {
         v->outcome = VMT_BETTER;
-        vmti_verdict_line(v, "baseline %.30s: better, %zu of %zu metrics %s below their tolerance", name, c->in_state[BETTER],
-                 compared, are(c->in_state[BETTER]));
+        vmti_verdict_line(v, "baseline %.30s: better, %zu of %zu metrics %s below their tolerance", name,
+                          c->in_state[BETTER], compared, are(c->in_state[BETTER]));
         add_findings(v, c, BETTER, NEW);
         add_where(v, c);
         add_how_to_record(v, c->request, "holds; tighten the baseline, to keep what was won:", false);
@@ -465,8 +465,8 @@ static void add_recorded(vmt_verdict *v, const struct comparison *c)
 static bool not_written(vmt_verdict *v, const struct vmti_baseline_request *request, int error)
 {
     bool denied = error == -EACCES || error == -EPERM || error == -EROFS;
-    return vmti_baseline_not_measured(v, request->name, "%s cannot be written: %s; nothing was recorded%s", request->path,
-                                      error == -EFBIG ? "it would become too large" : strerror(-error),
+    return vmti_baseline_not_measured(v, request->name, "%s cannot be written: %s; nothing was recorded%s",
+                                      request->path, error == -EFBIG ? "it would become too large" : strerror(-error),
                                       denied ? "; make it and its folder writable, or name another folder" : "");
 }
 
@@ -492,8 +492,8 @@ static bool record(struct comparison *c, struct vmti_baseline_lock *lock, vmt_ve
     *v = (vmt_verdict){.outcome = c->in_state[NOT_THERE] ? VMT_NOT_MEASURED : VMT_HELD};
     set_figures(v, c);
     if (c->in_state[NOT_THERE]) {
-        vmti_verdict_line(v, "not measured: baseline %.20s: %zu %s recorded, but this run lacks %zu", c->request->name, count,
-                 plural(count), c->in_state[NOT_THERE]);
+        vmti_verdict_line(v, "not measured: baseline %.20s: %zu %s recorded, but this run lacks %zu", c->request->name,
+                          count, plural(count), c->in_state[NOT_THERE]);
         add_findings(v, c, NOT_THERE, NOT_THERE);
         add_where(v, c);
         add_gone(v);
@@ -502,8 +502,8 @@ static bool record(struct comparison *c, struct vmti_baseline_lock *lock, vmt_ve
         add_recorded(v, c);
         add_where(v, c);
     } else {
-        vmti_verdict_line(v, "baseline %.20s: nothing to record, %zu %s %s within tolerance", c->request->name, c->count,
-                 plural(c->count), are(c->count));
+        vmti_verdict_line(v, "baseline %.20s: nothing to record, %zu %s %s within tolerance", c->request->name,
+                          c->count, plural(c->count), are(c->count));
     }
     return v->outcome == VMT_HELD;
 }

@@ -9,9 +9,9 @@
 #include "metrics.h"
 
 struct vmti_baseline_request {
-    const char *name;   /* in sentences */
-    const char *path;   /* of the file */
-    const char *record; /* the command that records, its words joined by spaces; NULL: not known */
+    const char *name;          /* in sentences */
+    const char *path;          /* of the file */
+    const char *record;        /* the command that records, its words joined by spaces; NULL: not known */
     const char *how_to_record; /* ... in words, of at most 70 columns */
     bool update;
     /* Is it the label of pages that were not touched? NULL: what no page that was touched has is not known. */

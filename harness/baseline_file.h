@@ -45,14 +45,14 @@ enum vmti_baseline_kind {
 
 /* A section's first line, or a metric. Places are counted in bytes from the start of the file. */
 struct vmti_baseline_line {
-    uint32_t number;                /* of the line, from 1 */
-    uint32_t start, end;            /* of the line, its newline included */
-    uint32_t name, name_bytes;      /* of the metric; or the key of the section */
-    uint32_t value_at, value_bytes; /* as they are written, */
+    uint32_t number;                        /* of the line, from 1 */
+    uint32_t start, end;                    /* of the line, its newline included */
+    uint32_t name, name_bytes;              /* of the metric; or the key of the section */
+    uint32_t value_at, value_bytes;         /* as they are written, */
     uint32_t tolerance_at, tolerance_bytes; /* ... blanks between the two tolerances included */
     bool section;
-    uint8_t kind;                   /* enum vmti_baseline_kind */
-    uint32_t percent;               /* in hundredths of a percent */
+    uint8_t kind;     /* enum vmti_baseline_kind */
+    uint32_t percent; /* in hundredths of a percent */
     uint64_t value, absolute;
 };
 
@@ -61,7 +61,7 @@ struct vmti_baseline {
     size_t length;
     struct vmti_baseline_line *lines;
     size_t count, capacity;
-    unsigned error_line; /* 0: none */
+    unsigned error_line;                   /* 0: none */
     char error[VMTI_BASELINE_ERROR_BYTES]; /* what was found, and what was expected */
 };
 

@@ -144,7 +144,7 @@ int vmti_baseline_replace(struct vmti_baseline_lock *lock, const char *bytes, si
     int fd = lock->fd, error = 0;
     bool exists = stat(lock->path, &old) == 0;
     if (exists && access(lock->path, W_OK) < 0)
-        return -errno; /* a rename would not ask */
+        return -errno;        /* a rename would not ask */
     if (ftruncate(fd, 0) < 0) /* what a process that was killed had written */
         return -errno;
     error = write_all(fd, bytes, length);

@@ -13,9 +13,9 @@ VMTI_HIDDEN int vmti_baseline_load(const char *path, char **bytes, size_t *lengt
 
 /* The right to change a file, which one of all processes and threads has. */
 struct vmti_baseline_lock {
-    int fd;                      /* of the file that is to take its place, and is locked; -1: it has */
-    char path[PATH_MAX];         /* of the file: what a symbolic link leads to, not the link */
-    char beside[PATH_MAX + 8];   /* of the other one */
+    int fd;                    /* of the file that is to take its place, and is locked; -1: it has */
+    char path[PATH_MAX];       /* of the file: what a symbolic link leads to, not the link */
+    char beside[PATH_MAX + 8]; /* of the other one */
 };
 
 /*

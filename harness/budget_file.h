@@ -16,7 +16,7 @@ struct vmti_limit {
     struct vmti_part section, what, argument; /* argument.text is NULL where there are no parentheses */
     bool exactly;                             /* "==" */
     uint64_t limit;
-    struct vmti_part whole;                   /* as the line has it */
+    struct vmti_part whole; /* as the line has it */
     unsigned line;
 };
 

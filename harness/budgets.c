@@ -79,8 +79,9 @@ static const struct kind *find_kind(const struct reading *reading, const struct 
     if (limit->exactly && !kind->exactly)
         return refuse(reading, limit, "only <= is allowed here"), NULL;
     if (!limit->argument.text != !(kind->of_number || kind->of_name))
-        return refuse(reading, limit, limit->argument.text ? "it has no value in parentheses"
-                                                           : "a value in parentheses is missing"), NULL;
+        return refuse(reading, limit,
+                      limit->argument.text ? "it has no value in parentheses" : "a value in parentheses is missing"),
+               NULL;
     if (limit->argument.bytes >= ARGUMENT_BYTES)
         return refuse(reading, limit, "the value in parentheses is longer than 63 bytes"), NULL;
     memcpy(argument, limit->argument.text ? limit->argument.text : "", limit->argument.bytes);

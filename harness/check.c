@@ -17,11 +17,11 @@ struct question {
     const char *before, *after; /* the first sentence is "<before> <actual><after>, budget <budget>: ..." */
     uint64_t budget;
     bool exactly;
-    bool part;                  /* of the region: */
-    const char *phase;          /* ... this one, */
-    pid_t *thread;              /* ... or what this one touched */
-    const char *meaning;        /* a sentence: what the measure is */
-    uint64_t memory;            /* of MISSES: that of the program has bounds for it */
+    bool part;           /* of the region: */
+    const char *phase;   /* ... this one, */
+    pid_t *thread;       /* ... or what this one touched */
+    const char *meaning; /* a sentence: what the measure is */
+    uint64_t memory;     /* of MISSES: that of the program has bounds for it */
 };
 
 /* ------------------------------------------------------------------------------------------- judging */

@@ -31,7 +31,8 @@ struct vmti_group_key {
 struct vmti_insight {
     struct vmti_locality all; /* with peaks */
     uint64_t pages_once;      /* that were touched once */
-    uint64_t fingerprint;     /* XXH3-64 of the touches in order, each by the order of its page's allocation and its offset there */
+    uint64_t fingerprint;     /* XXH3-64 of the touches in order, each by the order of its page's allocation and its
+                               * offset there */
     struct vmti_group *groups[VMTI_GROUPINGS]; /* in order of their first touches */
 };
 

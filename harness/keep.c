@@ -72,8 +72,8 @@ int vmti_keep_check(void)
     if (parse_keep(keep) < 0)
         return vmti_fail(-EINVAL, "VMT_KEEP is \"%s\": allowed are failed, all and none", keep);
     if (!parse_bytes(max, &bytes))
-        return vmti_fail(-EINVAL, "VMT_KEEP_MAX is \"%s\": a number of bytes, with or without one of K, M and G behind "
-                                  "it", max);
+        return vmti_fail(-EINVAL,
+                         "VMT_KEEP_MAX is \"%s\": a number of bytes, with or without one of K, M and G behind it", max);
     return 0;
 }
 
@@ -157,8 +157,8 @@ static bool is_trace(int folder, const char *name)
 {
     char magic[sizeof VMTI_TRACE_MAGIC];
     int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    bool is = fd >= 0 && read(fd, magic, sizeof magic) == sizeof magic &&
-              memcmp(magic, VMTI_TRACE_MAGIC, sizeof magic) == 0;
+    bool is =
+        fd >= 0 && read(fd, magic, sizeof magic) == sizeof magic && memcmp(magic, VMTI_TRACE_MAGIC, sizeof magic) == 0;
     if (fd >= 0)
         close(fd);
     return is;

@@ -11,9 +11,9 @@
 /* The last touch of a page. Slots are given out in order of time, one for each touch; when they are used up, those of
  * last touches are numbered anew from 0. */
 struct vmti_last_use {
-    uint64_t page; /* its number and 1; 0: the place is empty */
+    uint64_t page;                 /* its number and 1; 0: the place is empty */
     uint64_t time : 63, again : 1; /* the touch's number, from 1; was it not the first one of the page? */
-    uint32_t slot, order; /* order: how many pages were touched before this one first was */
+    uint32_t slot, order;          /* order: how many pages were touched before this one first was */
 };
 
 enum { WORD_BITS = 64, BLOCK_WORDS = 4, BLOCK_SLOTS = WORD_BITS * BLOCK_WORDS, FIRST_PLACES = 16 };
@@ -312,7 +312,8 @@ void vmti_locality_working_sets(const struct vmti_locality *l, double averages[V
     }
 }
 
-bool vmti_locality_bounds(const struct vmti_locality *l, uint64_t window, uint64_t memory, uint64_t *low, uint64_t *high)
+bool vmti_locality_bounds(const struct vmti_locality *l, uint64_t window, uint64_t memory, uint64_t *low,
+                          uint64_t *high)
 {
     if (memory < 3 * window - 2)
         return false;

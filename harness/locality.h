@@ -25,15 +25,15 @@ struct vmti_locality {
     /* --- private --- */
     struct vmti_last_use *uses; /* a hash table of places, with linear probing */
     uint64_t places;
-    uint64_t *live;             /* bit s: slot s is some page's last use; slots are in order of time */
-    uint32_t *counts;           /* Fenwick tree of how many there are in each block of slots */
+    uint64_t *live;   /* bit s: slot s is some page's last use; slots are in order of time */
+    uint32_t *counts; /* Fenwick tree of how many there are in each block of slots */
     uint64_t slots, next_slot;
-    uint64_t *hits;             /* touches by stack distance, from 1 */
+    uint64_t *hits; /* touches by stack distance, from 1 */
     uint64_t hits_room;
     struct vmti_intervals {
         uint64_t count, sum;
     } intervals[VMTI_LOCALITY_TAUS + 1]; /* between two touches of a page, by how many taus are not longer */
-    struct vmti_peaks *peaks;   /* NULL: not wanted */
+    struct vmti_peaks *peaks;            /* NULL: not wanted */
 };
 
 /* Zero is an empty one. */
@@ -81,6 +81,7 @@ VMTI_HIDDEN bool vmti_locality_peak(const struct vmti_locality *l, unsigned i, u
  * the program, and what is not in the trace has a distance of at most 2 window - 2 (ARCHITECTURE.md). False: the memory
  * is too small to say, below 3 window - 2 pages.
  */
-VMTI_HIDDEN bool vmti_locality_bounds(const struct vmti_locality *l, uint64_t window, uint64_t memory, uint64_t *low, uint64_t *high);
+VMTI_HIDDEN bool vmti_locality_bounds(const struct vmti_locality *l, uint64_t window, uint64_t memory, uint64_t *low,
+                                      uint64_t *high);
 
 #endif

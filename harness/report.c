@@ -174,11 +174,11 @@ int vmt_report_live_bytes(const vmt_report *report, uint64_t *bytes)
     *bytes = 0;
     vmti_stored(bytes, sizeof *bytes);
     if (!report->region->live_bytes)
-        return vmti_fail(-ENODATA, "vmt_report_live_bytes: they were not counted: set vmt_config.live_bytes, in a process that is "
-                                   "started with VMT_LIVE=1");
+        return vmti_fail(-ENODATA, "vmt_report_live_bytes: they were not counted: set vmt_config.live_bytes, in a "
+                                   "process that is started with VMT_LIVE=1");
     if (report->region->counts.live_bytes == VMTI_TRACE_NO_LIVE_BYTES)
-        return vmti_fail(-ENODATA, "vmt_report_live_bytes: some blocks could not be counted: this allocator's operators new do not "
-                                   "call malloc, or there was no memory for the counts");
+        return vmti_fail(-ENODATA, "vmt_report_live_bytes: some blocks could not be counted: this allocator's "
+                                   "operators new do not call malloc, or there was no memory for the counts");
     *bytes = report->region->counts.live_bytes;
     return 0;
 }

@@ -9,6 +9,10 @@
 #include "trace_read.h"
 #include "types.h"
 
+struct vmti_told_thread {
+    uint32_t index, tid;
+};
+
 /* What a report makes when it is first asked for. Any thread may ask. */
 struct vmti_told {
     pthread_mutex_t lock; /* of all of it */
@@ -16,9 +20,7 @@ struct vmti_told {
     /* Of the whole, and by each grouping with the whole again: see report_told.c */
     struct vmti_insight *insights[1 + VMTI_GROUPINGS];
     bool has_names;
-    struct vmti_told_thread {
-        uint32_t index, tid;
-    } *threads;
+    struct vmti_told_thread *threads;
     size_t thread_count;
     char (*phases)[VMTI_TRACE_LABEL_MAX + 1];
     size_t phase_count;
@@ -34,7 +36,7 @@ struct vmti_told {
 struct vmt_report {
     struct vmti_region *region;
     struct vmti_page **marks; /* some of the pages that were touched: see report.c */
-    struct vmti_told *told;  
+    struct vmti_told *told;
 };
 
 /* The report of an ended region, whose memory it takes over. NULL: no memory. */

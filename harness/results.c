@@ -25,7 +25,7 @@
 #include "error.h"
 
 enum {
-    STRING_BYTES = 2048,     /* of one string that go into a file */
+    STRING_BYTES = 2048,       /* of one string that go into a file */
     RESULT_BYTES = 256 * 1024, /* of one result: its strings, each byte escaped, take less */
 };
 

@@ -148,13 +148,13 @@ struct vmti_trace_trailer {
     uint64_t end_time; /* time units */
     uint64_t touches, program_touches, syscall_touches;
     uint64_t footprint, pages_written, evictions, upgrades, drops;
-    uint64_t pages_unchanged; /* of those written: they held at the end what they had held before; 0 without HAS_CONTENT */
-    uint64_t live_bytes; /* sum over the pages touched: most bytes at once in live heap blocks; 0 without HAS_LIVE; or ... */
+    uint64_t pages_unchanged; /* of those written: held at the end what they had held before; 0 without HAS_CONTENT */
+    uint64_t live_bytes; /* sum over the pages touched: most bytes at once in live blocks; 0 without HAS_LIVE; or ... */
     uint64_t peak_open, threads;
     uint64_t syscalls, syscalls_walked, unknown_calls, over_window;
     uint64_t room;                   /* the window at the end: larger than the header's if the threads needed it */
-    int64_t first_unknown;           /* if unknown_calls: the number of the first of them, and the command that its row */
-    uint64_t first_unknown_command;  /* does not know; 0 if there is no row */
+    int64_t first_unknown;           /* if unknown_calls: the number of the first of them, and the command that */
+    uint64_t first_unknown_command;  /* its row does not know; 0 if there is no row */
     uint64_t left_open;              /* pages that were open from a submission to io_uring on */
     uint64_t refused_calls;          /* of io_uring_setup, with IORING_SETUP_SQPOLL */
 };

@@ -559,7 +559,8 @@ static bool get_mark(struct vmti_trace_reader *reader, struct vmti_event *event)
 {
     uint64_t delta;
     event->kind = VMTI_REC_MARK;
-    return get_varint(reader, &delta) && pass_time(reader, event, delta) && get_text(reader, event, VMTI_TRACE_LABEL_MAX);
+    return get_varint(reader, &delta) && pass_time(reader, event, delta) &&
+           get_text(reader, event, VMTI_TRACE_LABEL_MAX);
 }
 
 static bool get_record(struct vmti_trace_reader *reader, struct vmti_event *event)

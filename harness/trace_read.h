@@ -16,35 +16,36 @@ enum { VMTI_READ_REASON_BYTES = 256 };
 
 /* One record. Fields that its kind does not have are zero. */
 struct vmti_event {
-    unsigned kind;        /* VMTI_REC_* */
-    bool write;           /* TOUCH, UPGRADE: VMTI_REC_WRITE, */
-    bool syscall;         /* ... VMTI_REC_SYSCALL, */
-    uint16_t evicts;      /* TOUCH: pages that were closed for it */
-    uint32_t thread;      /* TOUCH, UPGRADE, THREAD: index */
-    uint32_t tid;         /* THREAD */
-    uint64_t touch;       /* TOUCH: its number, from 1; UPGRADE: number of the last touch before it */
-    uint64_t page;        /* TOUCH, UPGRADE; first page of a DROP or an OWNER */
-    uint64_t pages;       /* DROP, OWNER; page + pages does not overflow, nor does the address of the last byte */
-    uint64_t time_ns;     /* TOUCH, UPGRADE, MARK: since the region's start */
-    uint32_t owner;       /* OWNER: index */
-    uint64_t bytes;       /* OWNER */
-    uint64_t site;        /* OWNER */
-    uint32_t stack;       /* OWNER, STACK: number; 0: none */
-    uint32_t frame_count; /* STACK */
+    unsigned kind;          /* VMTI_REC_* */
+    bool write;             /* TOUCH, UPGRADE: VMTI_REC_WRITE, */
+    bool syscall;           /* ... VMTI_REC_SYSCALL, */
+    uint16_t evicts;        /* TOUCH: pages that were closed for it */
+    uint32_t thread;        /* TOUCH, UPGRADE, THREAD: index */
+    uint32_t tid;           /* THREAD */
+    uint64_t touch;         /* TOUCH: its number, from 1; UPGRADE: number of the last touch before it */
+    uint64_t page;          /* TOUCH, UPGRADE; first page of a DROP or an OWNER */
+    uint64_t pages;         /* DROP, OWNER; page + pages does not overflow, nor does the address of the last byte */
+    uint64_t time_ns;       /* TOUCH, UPGRADE, MARK: since the region's start */
+    uint32_t owner;         /* OWNER: index */
+    uint64_t bytes;         /* OWNER */
+    uint64_t site;          /* OWNER */
+    uint32_t stack;         /* OWNER, STACK: number; 0: none */
+    uint32_t frame_count;   /* STACK */
     const uint64_t *frames; /* STACK: return addresses, the allocating call's first; valid until the next call */
-    uint64_t start, end;  /* MODULE */
-    uint64_t offset;      /* MODULE: of `start` in the file */
-    const char *text;     /* OWNER: label; MODULE: path; MARK: name. Any bytes, not ended by NUL; valid until the next call */
+    uint64_t start, end;    /* MODULE */
+    uint64_t offset;        /* MODULE: of `start` in the file */
+    const char *text;       /* OWNER: label; MODULE: path; MARK: name. Any bytes, not ended by NUL; valid until the next
+                           * call */
     size_t text_bytes;
 };
 
 struct vmti_trace_reader {
     struct vmti_trace_header header;
-    const char *command;   /* header.command_bytes bytes; the last is NUL unless there are none */
+    const char *command; /* header.command_bytes bytes; the last is NUL unless there are none */
 
     /* Once vmti_trace_read_next() has returned false: */
-    bool complete;         /* the whole trace was read, and it says itself that nothing is missing */
-    int error;             /* 0, or negative errno if reading failed */
+    bool complete;                       /* the whole trace was read, and it says itself that nothing is missing */
+    int error;                           /* 0, or negative errno if reading failed */
     char reason[VMTI_READ_REASON_BYTES]; /* why it is not complete (or could not be opened); else "" */
     bool has_trailer;
     struct vmti_trace_trailer trailer;
@@ -53,20 +54,20 @@ struct vmti_trace_reader {
     uint64_t touches, program_touches, syscall_touches, evictions, upgrades, drops;
 
     /* --- private --- */
-    int fd;                /* -1: in memory */
+    int fd; /* -1: in memory */
     bool owns_fd;
     bool ended;
     void *header_copy;
-    unsigned char *buffer; /* one block of the file */
-    uint64_t offset;       /* of the next block in the file, or of its like in memory */
-    uint64_t block_offset; /* of this block */
+    unsigned char *buffer;                       /* one block of the file */
+    uint64_t offset;                             /* of the next block in the file, or of its like in memory */
+    uint64_t block_offset;                       /* of this block */
     const struct vmti_trace_block *first, *next; /* in memory */
-    const unsigned char *at, *limit; /* what is left of this block's payload */
-    uint32_t block_records;          /* ... */
+    const unsigned char *at, *limit;             /* what is left of this block's payload */
+    uint32_t block_records;                      /* ... */
     bool in_block;
     uint64_t last_page, last_time;
     uint64_t frames[VMTI_TRACE_STACK_MAX]; /* of the STACK that was read last */
-    uint64_t touches_due, footprint;         /* at the end of this block, as its header says */
+    uint64_t touches_due, footprint;       /* at the end of this block, as its header says */
     uint32_t last_thread, last_flags;
 };
 
@@ -108,9 +109,9 @@ struct vmti_trace_owner {
 struct vmti_page_owners {
     struct vmti_trace_owner *owners; /* in order of their first record */
     size_t count, capacity;
-    void *spans;                     /* tsearch(3) tree of disjoint ranges of pages */
-    void *known;                     /* tsearch(3) tree of owners by index */
-    void *stacks;                    /* ... of stacks by number; they stay where they are */
+    void *spans;  /* tsearch(3) tree of disjoint ranges of pages */
+    void *known;  /* tsearch(3) tree of owners by index */
+    void *stacks; /* ... of stacks by number; they stay where they are */
 };
 
 /* Takes an OWNER or a STACK event. 0 or -ENOMEM. */
@@ -142,9 +143,9 @@ struct vmti_trace_summary {
     char reason[VMTI_READ_REASON_BYTES]; /* why not; "" if complete */
     bool has_trailer;
     struct vmti_trace_trailer trailer;
-    struct vmti_trace_thread *threads;   /* in order of their first record */
+    struct vmti_trace_thread *threads; /* in order of their first record */
     size_t thread_count;
-    struct vmti_trace_module *modules;   /* in order of their records */
+    struct vmti_trace_module *modules; /* in order of their records */
     size_t module_count;
     struct vmti_page_owners owners;
 };
@@ -162,6 +163,7 @@ VMTI_HIDDEN void vmti_trace_summary_free(struct vmti_trace_summary *summary);
 VMTI_HIDDEN int vmti_trace_working_set(struct vmti_trace_reader *reader, uint64_t tau, uint64_t *peak);
 
 /* ... and their average over all touches, at the start over fewer than tau. */
-VMTI_HIDDEN int vmti_trace_working_sets(struct vmti_trace_reader *reader, uint64_t tau, uint64_t *peak, double *average);
+VMTI_HIDDEN int vmti_trace_working_sets(struct vmti_trace_reader *reader, uint64_t tau, uint64_t *peak,
+                                        double *average);
 
 #endif

@@ -38,7 +38,8 @@ struct place {
 static void free_places(struct place *places)
 {
     struct place *p, *next;
-    HASH_ITER(hh, places, p, next) {
+    HASH_ITER(hh, places, p, next)
+    {
         HASH_DEL(places, p);
         free(p);
     }
@@ -126,9 +127,10 @@ static void add_places(vmt_verdict *v, const vmt_report *report, enum vmti_count
     bool by_touches = counted == VMTI_COUNT_TOUCHES || counted == VMTI_COUNT_MISSES;
     unsigned count = HASH_COUNT(places), shown = 0;
     if (count) {
-        vmti_verdict_line(v, "most %s%s%s, by label or by the call that allocated them:",
-                          by_touches ? "touches" : "pages", counted == VMTI_COUNT_PAGES_WRITTEN ? " written" : "",
-                          part_touches ? " of this part" : part ? " in the whole region" : "");
+        const char *most = by_touches ? "touches" : "pages";
+        const char *written = counted == VMTI_COUNT_PAGES_WRITTEN ? " written" : "";
+        const char *where = part_touches ? " of this part" : part ? " in the whole region" : "";
+        vmti_verdict_line(v, "most %s%s%s, by label or by the call that allocated them:", most, written, where);
         int (*compare)(const struct place *, const struct place *) = by_touches ? compare_touches : compare_pages;
         HASH_SORT(places, compare);
     }

@@ -157,7 +157,8 @@ void vmti_verdict_path(vmt_verdict *v, const char *before, const char *path, siz
     if (strlen(before) + all <= columns)
         add(v, before, path, strlen(path), "");
     else
-        vmti_verdict_line(v, "%s...%s", before, path + bytes_of(path, all - (COLUMNS - strlen(before) - strlen("..."))));
+        vmti_verdict_line(v, "%s...%s", before,
+                          path + bytes_of(path, all - (COLUMNS - strlen(before) - strlen("..."))));
 }
 
 void vmti_verdict_path_in_lines(vmt_verdict *v, const char *before, const char *path, size_t lines)

@@ -182,7 +182,8 @@ function missChart(traces) {
                 const end = x(memory) > PLOT.left + inner / 2;
                 add('line', {class: 'mark', x1: x(memory), x2: x(memory), y1: PLOT.top, y2: bottom});
                 add('text', {
-                    class: 'halo', x: x(memory) + (end ? -6 : 6), y: PLOT.top + 14, 'text-anchor': end ? 'end' : 'start',
+                    class: 'halo', x: x(memory) + (end ? -6 : 6), y: PLOT.top + 14,
+                    'text-anchor': end ? 'end' : 'start',
                 }, `1 %: ${count(memory, 'page')}`);
             }
         },

@@ -190,8 +190,8 @@ function groupTables() {
     const tables = GROUPS.map(groupTable).filter(Boolean);
     return tables.length && element('section', {},
         element('h2', {}, 'Who touched what'),
-        element('p', {class: 'note'}, 'Memory for 1 %: the smallest LRU memory, in pages, whose misses beyond the first ' +
-            'touch of each page are at most 1 % of the touches of the row.'),
+        element('p', {class: 'note'}, 'Memory for 1 %: the smallest LRU memory, in pages, whose misses beyond the ' +
+            'first touch of each page are at most 1 % of the touches of the row.'),
         element('div', {class: traces.length > 1 ? 'tables' : 'tables two'}, tables));
 }
 
@@ -248,8 +248,8 @@ function head() {
             element('p', {}, element('b', {}, `${'AB'[i]}: `), element('code', {}, commands[i])),
             element('p', {class: 'facts'}, factsOf(trace))]));
     document.getElementById('head').append(what, themeButton());
-    document.getElementById('foot').append(`Made by vmtrace ${data.version}. A touch is a first access to a page that ` +
-        'was not among those that were open; accesses to open pages are not seen.');
+    document.getElementById('foot').append(`Made by vmtrace ${data.version}. A touch is a first access to a page ` +
+        'that was not among those that were open; accesses to open pages are not seen.');
 }
 
 /* ---------------------------------------------------------------- the page */
@@ -269,11 +269,12 @@ function walkSection(touched) {
         walkLegend(touched.find((trace) => trace.report.track_writes)?.report || touched[0].report,
             () => walks.forEach((walk) => walk.draw(walk.chart.clientWidth))),
         element('div', {class: walks.length > 1 ? 'walks two' : 'walks'}, walks.map((walk) => element('div', {},
-            traces.length > 1 ? element('h3', {}, side(traces, traces.indexOf(walk.trace)), shown(walk.trace.file)) : null,
+            traces.length > 1 ?
+                element('h3', {}, side(traces, traces.indexOf(walk.trace)), shown(walk.trace.file)) : null,
             walk.chart))),
-        element('p', {class: 'note'}, 'Addresses go down the page. Pages that were never touched are left out; a dotted ' +
-            'line is where 1 MiB or more of addresses is. Stronger colours: more touches. To the left: labels, or ' +
-            'allocations in order of their making. ' +
+        element('p', {class: 'note'}, 'Addresses go down the page. Pages that were never touched are left out; a ' +
+            'dotted line is where 1 MiB or more of addresses is. Stronger colours: more touches. To the left: labels, ' +
+            'or allocations in order of their making. ' +
             (left ? `${count(left, 'phase')} more than a page can show are left out. ` : '') +
             'Arrow keys move the cursor, with Shift to the next place where something is.'));
 }
@@ -304,7 +305,8 @@ function build() {
         main.append(walkSection(touched));
     if (touched.length < traces.length)
         main.append(element('p', {class: 'note'}, touched.length ?
-            'One of the traces has no touches, and so no curves.' : 'No page was touched, so there is nothing to draw.'));
+            'One of the traces has no touches, and so no curves.' :
+            'No page was touched, so there is nothing to draw.'));
     else
         main.append(
             element('div', {class: 'pair'},
@@ -313,8 +315,8 @@ function build() {
                     ['Distinct pages among the last touches: the line is the average over all moments, the dots are ' +
                         'the most at any.'])),
             chartSection('Reuse distances', reuseChart(traces),
-                ['How many distinct pages had been touched when a page came back: what is to the right of a memory\u2019s ' +
-                    'size, it misses.']));
+                ['How many distinct pages had been touched when a page came back: what is to the right of a ' +
+                    'memory\u2019s size, it misses.']));
     main.append(groupTables() || '', countsSection());
 }
 

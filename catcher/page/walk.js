@@ -343,8 +343,10 @@ class Walk {
         lines.push((here.pages > 1 ? `the one with the most touches, ${here.hottest}: ` : '') + allocationText(here));
         if (here.site)
             lines.push(`allocated at ${shown(here.site)}`);
-        lines.push((from === to ? `touch ${plain.format(from)}` : `touches ${plain.format(from)} to ${plain.format(to)}`) +
-            `, ${seconds(walk.bin_time_ns[bin])} after the start${phase ? `, phase ${phase.name}` : ''}`);
+        const touches = from === to ? `touch ${plain.format(from)}` :
+            `touches ${plain.format(from)} to ${plain.format(to)}`;
+        lines.push(`${touches}, ${seconds(walk.bin_time_ns[bin])} after the start` +
+            (phase ? `, phase ${phase.name}` : ''));
         lines.push(`here: ${this.countsText(bin, row)}`);
         lines.push(`${count(here.touches, 'touch', 'touches')} of ` +
             `${here.pages === 1 ? 'this page' : 'these pages'} in all`);

@@ -81,7 +81,7 @@
 
 /* Calls fn(arg) so many times, each in a region of its own: at most n pages each. config NULL: as for vmt_begin(). */
 #define vmt_assert_each(fn, arg, calls, n, config)                                                                     \
-    VMT_JUDGE_CALL_(VMT_FAIL_, NULL, "each(" #fn ", " #arg ", " #calls ", " #n ", " #config ")",                        \
+    VMT_JUDGE_CALL_(VMT_FAIL_, NULL, "each(" #fn ", " #arg ", " #calls ", " #n ", " #config ")",                       \
                     vmt_check_each((fn), (arg), (calls), (n), (config), &vmt_verdict_))
 
 /* The limits that the budget file of VMT_BUDGETS sets for this test: vmt_check_budgets(). Call it in the test's own

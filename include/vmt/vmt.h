@@ -51,16 +51,17 @@ typedef enum vmt_scope {
 /* Whose touches count. */
 typedef enum vmt_threads {
     VMT_THREADS_ALL = 0,  /* every thread's (default) */
-    VMT_THREADS_THIS = 1, /* those of the thread that called vmt_begin(). The others run as ever, with a window of their own of
-                           * the same size: what they touch is not counted, not recorded, and evicts nothing of this thread's.
-                           * An access of this thread to a page that another thread, or its system call, has open at that
-                           * moment is not seen. */
+    VMT_THREADS_THIS = 1, /* those of the thread that called vmt_begin(). The others run as ever, with a window of their
+                           * own of the same size: what they touch is not counted, not recorded, and evicts nothing of
+                           * this thread's. An access of this thread to a page that another thread, or its system call,
+                           * has open at that moment is not seen. */
 } vmt_threads;
 
 /* What stops the program at its faults and system calls. */
 typedef enum vmt_engine {
     VMT_ENGINE_PTRACE = 0,   /* the catcher, a helper process that ptraces this one (default) */
-    VMT_ENGINE_DISPATCH = 1, /* each thread stops itself, by signals and Syscall User Dispatch: no helper, no ptrace; Linux 5.11 */
+    VMT_ENGINE_DISPATCH = 1, /* each thread stops itself, by signals and Syscall User Dispatch (Linux 5.11): no
+                              * helper, no ptrace */
     VMT_ENGINE_AUTO = 2,     /* ptrace, or where that is denied dispatch, with one line on standard error */
 } vmt_engine;
 
@@ -83,19 +84,21 @@ typedef struct vmt_config {
     bool track_writes;      /* VMT_WRITES: 1 tells pages written from pages read, at one more fault a page written */
     vmt_engine engine;      /* VMT_ENGINE: ptrace, dispatch or auto */
     vmt_threads threads;    /* VMT_THREADS: all or this; `vmtrace run` traces all */
-    uint64_t evict;         /* VMT_EVICT: pages that leave a full window at once, the oldest; 1 (default) is the strict FIFO of
-                             * `window` pages. With more, neighbours are closed by one mprotect, and between
+    uint64_t evict;         /* VMT_EVICT: pages that leave a full window at once, the oldest; 1 (default) is the strict
+                             * FIFO of `window` pages. With more, neighbours are closed by one mprotect, and between
                              * window + 1 - evict and `window` pages are open: there can be more touches. From 1 to
                              * VMT_EVICT_MAX, and at least VMT_WINDOW_FLOOR pages must stay open */
-    bool track_content;     /* VMT_CONTENT: 1 tells pages that were written without a change: what they hold before their first
-                             * write is compared with what they hold at the region's end. Turns track_writes on; takes a
-                             * copy and a hash of each page at its first write and at the end, and 22 to 43 bytes */
-    bool live_bytes;        /* VMT_LIVE: 1 tells how many bytes of the pages touched were in live heap blocks. The process must have
-                             * been started with VMT_LIVE=1, for its blocks are counted from the first on; malloc and free take
-                             * longer in it. 4 bytes for each page of the heap */
-    bool stacks;            /* VMT_STACKS: 1 keeps the call stack, of at most 32 calls, of each allocation that a page comes to belong
-                             * to, in the trace. Begins with the first region that asks for it, and where the variable is set
-                             * when the process starts, then. Needs glibc 2.35. The program's unwind tables must be right */
+    bool track_content;     /* VMT_CONTENT: 1 tells pages that were written without a change: what they hold before
+                             * their first write is compared with what they hold at the region's end. Turns track_writes
+                             * on; takes a copy and a hash of each page at its first write and at the end, and 22 to 43
+                             * bytes */
+    bool live_bytes;        /* VMT_LIVE: 1 tells how many bytes of the pages touched were in live heap blocks. The
+                             * process must have been started with VMT_LIVE=1, for its blocks are counted from the first
+                             * on; malloc and free take longer in it. 4 bytes for each page of the heap */
+    bool stacks;            /* VMT_STACKS: 1 keeps the call stack, of at most 32 calls, of each allocation that a page
+                             * comes to belong to, in the trace. Begins with the first region that asks for it, and
+                             * where the variable is set when the process starts, then. Needs glibc 2.35. The program's
+                             * unwind tables must be right */
 } vmt_config;
 
 /* The result of a region. Immutable; any thread may read it. */
@@ -107,6 +110,7 @@ VMT_API const char *vmt_version(void);
 /*
  * Fills *config with the defaults, then with what the environment says (the table in doc/guide.md).
  * Returns 0, or -EINVAL if a variable holds a value that is not allowed: vmt_error_text() names it and the range.
+ * Not async-signal-safe. Thread-safe while nobody changes the environment (getenv(3)).
  */
 VMT_API int vmt_config_init(vmt_config *config);
 
@@ -155,13 +159,19 @@ VMT_API int vmt_untrack(const void *ptr, size_t len);
  */
 VMT_API int vmt_mark(const char *phase);
 
-/* A sentence about the last failure of a vmt_ function in this thread; "" if there was none. Valid until the next
- * one. */
+/* A sentence about the last failure of a vmt_ function in this thread; "" if there was none. Valid until the next one,
+ * in this thread. */
 VMT_API const char *vmt_error_text(void);
 
 /* ------------------------------------------------------------------------------------------------- the report */
 
-/* Releases a report (NULL is allowed), and what was got from it: localities, labels, paths. */
+/*
+ * What is asked of a report may be asked by any thread, and by several at once. Of report NULL there is nothing: counts
+ * are 0, and what can fail is -EINVAL. Not async-signal-safe.
+ */
+
+/* Releases a report (NULL is allowed), and what was got from it: localities, labels, paths. No other thread may use it
+ * then. */
 VMT_API void vmt_report_free(vmt_report *report);
 
 VMT_API uint64_t vmt_report_touches(const vmt_report *report);          /* faults at the region's window */
@@ -174,15 +184,15 @@ VMT_API uint64_t vmt_report_pages_written(const vmt_report *report);    /* disti
  * a page that another thread writes as the region ends, either may be told. */
 VMT_API uint64_t vmt_report_pages_unchanged(const vmt_report *report);
 VMT_API uint64_t vmt_report_evictions(const vmt_report *report);        /* pages that left the window for another */
-VMT_API uint64_t vmt_report_peak_open(const vmt_report *report);        /* most pages open at once, pinned ones included */
+VMT_API uint64_t vmt_report_peak_open(const vmt_report *report);        /* most pages open at once, with those pinned */
 VMT_API uint64_t vmt_report_window(const vmt_report *report);           /* the window N */
 VMT_API uint64_t vmt_report_evict(const vmt_report *report);            /* pages that left a full window at once */
 VMT_API uint64_t vmt_report_window_raised_to(const vmt_report *report); /* N, or more if new threads needed more */
 VMT_API vmt_scope vmt_report_scope(const vmt_report *report);           /* which memory was tracked */
 VMT_API vmt_threads vmt_report_threads_counted(const vmt_report *report); /* all threads', or one's touches */
-VMT_API vmt_engine vmt_report_engine(const vmt_report *report);          /* that was used: ptrace or dispatch */
-VMT_API bool vmt_report_track_writes(const vmt_report *report);          /* are pages written told from pages read? */
-VMT_API bool vmt_report_track_content(const vmt_report *report);         /* ... and those written without a change? */
+VMT_API vmt_engine vmt_report_engine(const vmt_report *report);         /* that was used: ptrace or dispatch */
+VMT_API bool vmt_report_track_writes(const vmt_report *report);         /* are pages written told from pages read? */
+VMT_API bool vmt_report_track_content(const vmt_report *report);        /* ... and those written without a change? */
 VMT_API uint64_t vmt_report_page_size(const vmt_report *report);        /* bytes */
 VMT_API uint64_t vmt_report_threads(const vmt_report *report);          /* threads seen in the region */
 VMT_API uint64_t vmt_report_syscalls(const vmt_report *report);         /* system calls halted */
@@ -229,11 +239,11 @@ typedef struct vmt_page_info {
     uintptr_t address;   /* of its first byte */
     uint64_t touches;    /* of this page; at least 1 */
     bool written;        /* meaningful only with track_writes */
-    uint64_t allocation; /* ordinal of the allocation that the page belongs to, from 1 in order of allocation; 0 unknown */
+    uint64_t allocation; /* ordinal of the allocation that it belongs to, from 1 in order of allocation; 0 unknown */
     uint64_t offset;     /* page offset of this page in that allocation, from 0 */
     const void *site;    /* return address of the call that allocated it; NULL unknown */
     const char *label;   /* NULL if none */
-    bool unchanged;      /* was written, and held at the end what it had held before; meaningful only with track_content */
+    bool unchanged;      /* was written, and held at the end what it had held before; only with track_content */
     uint64_t live_bytes; /* most bytes of it in live heap blocks at once; 0 unless live_bytes was asked for */
 } vmt_page_info;
 
@@ -314,7 +324,7 @@ VMT_API int vmt_locality_of_thread(const vmt_report *report, pid_t tid, const vm
 VMT_API int vmt_locality_of_phase(const vmt_report *report, const char *phase, const vmt_locality **locality);
 
 VMT_API uint64_t vmt_locality_touches(const vmt_locality *locality); /* how many they are */
-VMT_API uint64_t vmt_locality_pages(const vmt_locality *locality); /* distinct ones */
+VMT_API uint64_t vmt_locality_pages(const vmt_locality *locality);   /* distinct ones */
 
 /* Misses of an LRU memory of so many pages that is empty at first, from 0 pages on (Mattson et al. 1970). */
 VMT_API uint64_t vmt_locality_misses(const vmt_locality *locality, uint64_t memory);
@@ -353,8 +363,8 @@ typedef enum vmt_outcome {
     VMT_HELD = 0,         /* the value is within the budget */
     VMT_BROKEN = 1,       /* it is over the budget, or not what was expected */
     VMT_NOT_MEASURED = 2, /* there is no value: does not hold */
-    VMT_BETTER = 3,      /* than the baseline by more than its tolerance: holds, with a notice */
-    VMT_NO_BASELINE = 4, /* there is none to compare with: does not hold */
+    VMT_BETTER = 3,       /* than the baseline by more than its tolerance: holds, with a notice */
+    VMT_NO_BASELINE = 4,  /* there is none to compare with: does not hold */
 } vmt_outcome;
 
 /* The exit status of a program that ends with this outcome: 0 held, 1 over budget, 3 better, 4 no baseline, 5 not
@@ -377,17 +387,22 @@ VMT_API bool vmt_check_pages_exactly(const vmt_report *report, uint64_t expected
 VMT_API bool vmt_check_touches_at_most(const vmt_report *report, uint64_t budget, vmt_verdict *verdict);
 
 /* Distinct pages among any tau consecutive touches, tau from 1: vmt_report_working_set(). */
-VMT_API bool vmt_check_working_set_at_most(const vmt_report *report, uint64_t tau, uint64_t budget, vmt_verdict *verdict);
+VMT_API bool vmt_check_working_set_at_most(const vmt_report *report, uint64_t tau, uint64_t budget,
+                                           vmt_verdict *verdict);
 
 /* Distinct pages written, vmt_report_pages_written(). Not measured without track_writes. */
 VMT_API bool vmt_check_pages_written_at_most(const vmt_report *report, uint64_t budget, vmt_verdict *verdict);
 
 /* Distinct pages touched with this label: vmt_report_label_pages(). Not measured if vmt_track() was never given it. */
-VMT_API bool vmt_check_label_at_most(const vmt_report *report, const char *label, uint64_t budget, vmt_verdict *verdict);
+VMT_API bool vmt_check_label_at_most(const vmt_report *report, const char *label, uint64_t budget,
+                                     vmt_verdict *verdict);
 
-/* Pages touched in a phase, or by a thread (0: the one that began the region). One that vmt_locality_of_phase() or
- * vmt_locality_of_thread() does not know was not measured. */
-VMT_API bool vmt_check_phase_at_most(const vmt_report *report, const char *phase, uint64_t budget, vmt_verdict *verdict);
+/* Distinct pages touched in a phase. One that vmt_locality_of_phase() does not know was not measured. */
+VMT_API bool vmt_check_phase_at_most(const vmt_report *report, const char *phase, uint64_t budget,
+                                     vmt_verdict *verdict);
+
+/* Distinct pages touched by a thread (0: the one that began the region). One that vmt_locality_of_thread() does not
+ * know was not measured. */
 VMT_API bool vmt_check_thread_at_most(const vmt_report *report, pid_t tid, uint64_t budget, vmt_verdict *verdict);
 
 /* Misses of an LRU memory of `memory` pages, from 1, among the touches: vmt_locality_misses(). */
@@ -476,7 +491,8 @@ VMT_API bool vmt_check_each(void (*fn)(void *arg), void *arg, uint64_t calls, ui
 VMT_API bool vmt_check_baseline(const vmt_report *report, const char *name, vmt_verdict *verdict);
 
 /* The same with the folder for where the environment names none; NULL or "": ./baselines. */
-VMT_API bool vmt_check_baseline_in(const vmt_report *report, const char *folder, const char *name, vmt_verdict *verdict);
+VMT_API bool vmt_check_baseline_in(const vmt_report *report, const char *folder, const char *name,
+                                   vmt_verdict *verdict);
 
 #ifdef VMT_BASELINE_DIR
 #define vmt_check_baseline(report, name, verdict) vmt_check_baseline_in((report), VMT_BASELINE_DIR, (name), (verdict))

@@ -143,7 +143,8 @@ class Builder:
             self.job(self.program("faults", "time", SIZES[size], pages, count, *patterns), ids(engine), engine=engine,
                      rounds=rounds, repeat=repeat, memory=SIZES[size])
         if (size, window, patterns) in MERGED_FAULTS:
-            merged = {p: f"dispatch.fault.{p}.{size.replace(' ', '')}.{window}.merged" for p in ("sequential", "random")}
+            merged = {p: f"dispatch.fault.{p}.{size.replace(' ', '')}.{window}.merged"
+                      for p in ("sequential", "random")}
             for pattern, row in merged.items():
                 target = Target("a fault, sequential, merged", 1) if pattern == "sequential" else None
                 self.row(row, "a fault", f"{pattern}, {size}, {label}, {EVICT} leave", "us", "dispatch",

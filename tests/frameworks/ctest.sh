@@ -60,7 +60,8 @@ each/needs_no_region Passed'
 # Five times: in whole 1 + 3 limits + 1, for each engine; one by one 1 + 2 limits, and 1.
 results 'len(r) == 5 * (2 * 5 + 3 + 1) and all(e["outcome"] == "held" and e["actual"] <= e["budget"] for e in r)'
 results '{e["ctest"] for e in r} == {"whole", "whole.dispatch", "each/walks_ten_pages", "each/walks_five_pages"}'
-results '{e["window_pages"] for e in r if e["ctest"] == "whole"} == {32} and {e["test"] for e in r} == {"walks_ten_pages", "walks_five_pages"}'
+results '({e["window_pages"] for e in r if e["ctest"] == "whole"} == {32} and
+    {e["test"] for e in r} == {"walks_ten_pages", "walks_five_pages"})'
 results 'sum(e["file"].endswith("walks.budgets") and e["line"] in (3, 4) for e in r) == 10'
 for trace in whole.vmt whole.vmt.2 whole.vmt.dispatch traces/walks_ten_pages.vmt traces/walks_five_pages.vmt; do
     "$vmtrace" report "build/$trace" >log 2>&1 || fail "$what: no trace build/$trace"

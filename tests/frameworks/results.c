@@ -18,7 +18,9 @@ static void *add_results(void *thread)
     vmt_verdict verdict = {.outcome = VMT_BROKEN, .budget = UINT64_MAX, .actual = 1};
     snprintf(test, sizeof test, "%ld/%ld", (long)getpid(), (long)(intptr_t)thread);
     /* Quotes, markup, control characters, what is no UTF-8 or no character of XML, and some that are. */
-    strcpy(verdict.text, "<a b=\"c\" d='e'>&amp;]]>\\\n\ttab\x01\x1b\x7f \xff\xc0\x80\xed\xa0\x80\xef\xbf\xbf \xc3\xa9\xe2\x96\x88\xf0\x9f\x98\x80 \xe2\x96");
+    strcpy(verdict.text,
+           "<a b=\"c\" d='e'>&amp;]]>\\\n\ttab\x01\x1b\x7f \xff\xc0\x80\xed\xa0\x80\xef\xbf\xbf "
+           "\xc3\xa9\xe2\x96\x88\xf0\x9f\x98\x80 \xe2\x96");
     for (int i = 0; i < times; i++)
         if (vmt_result_add(NULL, &verdict, "check(\"<&>\")", test, "a \"file\".c", i))
             exit(2);

@@ -79,7 +79,8 @@ static void limits_hold_up_to_their_value(void **state)
                       "label(first four) <= 4\n", "a"));
     assert_says("6 limits of /proc/self/fd/");
     static const char *const broken[] = {
-        "pages <= 9", "pages == 11", "touches <= 9", "working_set(3) <= 2", "pages_written <= 4", "label(first four) <= 3",
+        "pages <= 9",          "pages == 11",        "touches <= 9",
+        "working_set(3) <= 2", "pages_written <= 4", "label(first four) <= 3",
     };
     for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
         char text[128], line[128];
@@ -136,7 +137,8 @@ static void what_is_not_understood_is_named(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         /* In a section of another test, too: a file with an error in it sets nothing. */
         char text[256];
-        snprintf(text, sizeof text, "[a]\npages <= 10\n[%s]\n%s\n", i + 1 < sizeof bad / sizeof *bad ? "b" : "a", bad[i].line);
+        snprintf(text, sizeof text, "[a]\npages <= 10\n[%s]\n%s\n", i + 1 < sizeof bad / sizeof *bad ? "b" : "a",
+                 bad[i].line);
         assert_false(check(text, "a"));
         assert_int_equal(verdict.outcome, VMT_NOT_MEASURED);
         assert_says(":4: ");

@@ -10,7 +10,8 @@ import urllib.error
 import urllib.request
 
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-         "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage", "--hide-scrollbars")
+         "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
+         "--hide-scrollbars")
 SECONDS = 60
 
 KEYS = {"Tab": "\ue004", "Shift": "\ue008", "Escape": "\ue00c", "End": "\ue010", "Home": "\ue011",

@@ -46,8 +46,10 @@ holds 'all(.allocators[]; .data_pages + .metadata_pages == .footprint_pages)'
 holds '.allocators[0] | .data_pages >= 195 and .data_pages <= 200 and .metadata_pages <= 4'
 holds 'all(.allocators[]; .data_pages >= 157 and .data_pages <= 200 and .metadata_pages <= 40)'
 holds 'all(.allocators[]; .touches >= .footprint_pages and .peak_working_set_pages <= .footprint_pages)'
-holds 'all(.allocators[]; .memory_1_percent <= .footprint_pages and .least.touches == .touches and .most.touches == .touches)'
-holds '([.allocators[].footprint_pages] | min) as $min | all(.allocators[]; (.best | index("footprint_pages") != null) == (.footprint_pages == $min))'
+holds 'all(.allocators[]; .memory_1_percent <= .footprint_pages and .least.touches == .touches and
+    .most.touches == .touches)'
+holds '([.allocators[].footprint_pages] | min) as $min |
+    all(.allocators[]; (.best | index("footprint_pages") != null) == (.footprint_pages == $min))'
 holds '[.allocators[].library | sub(".*/"; "")] | .[0] == "libc.so.6" and (.[1] | startswith("libjemalloc"))'
 cp out small_nodes.json
 

@@ -85,7 +85,8 @@ def check_figures(browser, name):
         check(number(text) == expected, "%s: %s is %s, not %s" % (name, key, text, expected))
     for by in ("by_site", "by_label", "by_thread", "by_phase"):
         shown = browser.run("return [...document.querySelectorAll(`[data-group=\"${arguments[0]}\"] tbody tr`)]"
-                            ".map((row) => [...row.querySelectorAll('[data-figure]')].map((cell) => cell.innerText))", by)
+                            ".map((row) => [...row.querySelectorAll('[data-figure]')].map((cell) => cell.innerText))",
+                            by)
         check([list(map(number, row)) for row in shown] ==
               [[g["pages"], g["touches"], g["memory_1_percent"]] for g in r[by]], "%s: %s: %s" % (name, by, shown))
     return r
@@ -124,7 +125,8 @@ def check_hover(browser, name):
         touch, thread_page = int(row[0]), int(row[5], 16)
         browser.point(*place_of(browser, touch - 1, pages.index(thread_page)))
         tip = browser.run(TIP % WALK) or ""
-        check("page %s\n" % row[5] in tip, "%s: touch %d is of page %s, but the tip says %r" % (name, touch, row[5], tip))
+        check("page %s\n" % row[5] in tip,
+              "%s: touch %d is of page %s, but the tip says %r" % (name, touch, row[5], tip))
         check("touch {:,},".format(touch) in tip, "%s: another touch than %d: %r" % (name, touch, tip))
         if row[9]:
             check("allocated at %s\n" % row[9] in tip, "%s: site %s is not in %r" % (name, row[9], tip))

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The progress of `vmtrace run`: on a terminal, in place, erased at the end, and nowhere else. VMTRACE is the command."""
+"""The progress of `vmtrace run`: on a terminal, in place, erased at the end, and nowhere else. VMTRACE is the
+command."""
 
 import fcntl
 import os
@@ -103,7 +104,8 @@ def progress_is_shown(trace):
     check(summary, "the program's output and the counts are as they were", rest)
     check(0 < touches[-1] <= int(summary.group(1)), "no more touches than there were", (touches, summary.group(1)))
     check(0 < footprints[-1] <= int(summary.group(2)), "no larger footprint", (footprints, summary.group(2)))
-    check(output.index(b"vmtrace: %s touches:" % summary.group(1)) > output.rindex(b"\x1b8"), "erased before the counts")
+    check(output.index(b"vmtrace: %s touches:" % summary.group(1)) > output.rindex(b"\x1b8"),
+          "erased before the counts")
     # Right-aligned, and the last column is left free: nothing is scrolled.
     for match in TEXT.finditer(output):
         check(int(match.group(2)) + len(match.group(3)) == 80, "the place of the text", match.group(0))

@@ -19,15 +19,15 @@ import json, sys
 report = json.load(open("json"))
 documented = {
     "touches": int, "program_touches": int, "syscall_touches": int, "footprint_pages": int, "pages_written": int,
-    "pages_unchanged": int, "live_bytes": int,
-    "evictions": int, "drops": int, "upgrades": int, "window_pages": int, "window_raised_to": int, "evict_pages": int,
-    "page_size": int, "scope": str, "engine": str,
-    "track_writes": bool, "peak_open_pages": int, "threads": int, "threads_counted": str, "threads_detail": list, "syscalls": int,
-    "syscalls_walked": int, "over_window_calls": int, "unknown_calls": int, "left_open_pages": int, "refused_calls": int, "complete": bool,
+    "pages_unchanged": int, "live_bytes": int, "evictions": int, "drops": int, "upgrades": int, "window_pages": int,
+    "window_raised_to": int, "evict_pages": int, "page_size": int, "scope": str, "engine": str, "track_writes": bool,
+    "peak_open_pages": int, "threads": int, "threads_counted": str, "threads_detail": list, "syscalls": int,
+    "syscalls_walked": int, "over_window_calls": int, "unknown_calls": int, "left_open_pages": int,
+    "refused_calls": int, "complete": bool,
     "incomplete_reason": type(None), "end": str, "end_code": int, "command": list, "start_time": str,
     "duration_ns": int, "top_allocations": list, "pages_once": int, "fingerprint": str, "memory_1_percent": int,
-    "miss_ratio_curve": list, "bounds_from_pages": (int, type(None)), "no_bounds_reason": (str, type(None)), "working_set": list,
-    "reuse_distances": list, "by_site": list, "by_label": list, "by_thread": list, "by_phase": list,
+    "miss_ratio_curve": list, "bounds_from_pages": (int, type(None)), "no_bounds_reason": (str, type(None)),
+    "working_set": list, "reuse_distances": list, "by_site": list, "by_label": list, "by_thread": list, "by_phase": list,
 }
 assert set(report) == set(documented), set(report) ^ set(documented)
 for key, kind in documented.items():
@@ -236,7 +236,8 @@ for command in run report dump check syscalls; do
     awk 'length > 120 { exit 1 }' out || fail "$what: lines are too long"
 done
 run "$vmtrace" run --help
-for option in -n -o --scope --engine --evict --writes --content --live --stacks -q VMT_SIZE VMT_TRACENAME VMT_SCOPE VMT_ENGINE VMT_EVICT VMT_WRITES VMT_CONTENT VMT_LIVE VMT_STACKS; do
+for option in -n -o --scope --engine --evict --writes --content --live --stacks -q VMT_SIZE VMT_TRACENAME VMT_SCOPE \
+    VMT_ENGINE VMT_EVICT VMT_WRITES VMT_CONTENT VMT_LIVE VMT_STACKS; do
     grep -q -e "$option" out || fail "run --help: no $option"
 done
 

@@ -120,22 +120,23 @@ static void a_run_is_compared_with_what_was_recorded(void **state)
     assert_verdict(v, VMT_NO_BASELINE, path);
     assert_verdict(v, VMT_NO_BASELINE, "VMT_UPDATE_BASELINES=1 ");
     record("walks/plain", 100);
-    static const char expected[] = "vmt-baseline 1\n"
-                                   "# metric = value, which may differ by the larger of +-N and +-N%\n"
-                                   "\n"
-                                   "[allocator=glibc libc=glibc page=4096 window=64 evict=1 scope=ranges writes=0 threads=all]\n"
-                                   "footprint = 100 +-1 +-2%\n"
-                                   "label \"block\" pages = 100 +-1 +-2%\n"
-                                   "memory-for-1% = 10 +-1 +-2%\n"
-                                   "pages-again = 0 +-1 +-2%\n"
-                                   "phase \"all\" pages = 90 +-1 +-2%\n"
-                                   "phase \"first\" pages = 10 +-1 +-2%\n"
-                                   "program-touches = 100 +-1 +-2%\n"
-                                   "syscall-touches = 0 +-1 +-2%\n"
-                                   "touches = 100 +-1 +-2%\n"
-                                   "working-set-1024 = 100 +-1 +-2%\n"
-                                   "working-set-128 = 100 +-1 +-2%\n"
-                                   "working-set-8192 = 100 +-1 +-2%\n";
+    static const char expected[] =
+        "vmt-baseline 1\n"
+        "# metric = value, which may differ by the larger of +-N and +-N%\n"
+        "\n"
+        "[allocator=glibc libc=glibc page=4096 window=64 evict=1 scope=ranges writes=0 threads=all]\n"
+        "footprint = 100 +-1 +-2%\n"
+        "label \"block\" pages = 100 +-1 +-2%\n"
+        "memory-for-1% = 10 +-1 +-2%\n"
+        "pages-again = 0 +-1 +-2%\n"
+        "phase \"all\" pages = 90 +-1 +-2%\n"
+        "phase \"first\" pages = 10 +-1 +-2%\n"
+        "program-touches = 100 +-1 +-2%\n"
+        "syscall-touches = 0 +-1 +-2%\n"
+        "touches = 100 +-1 +-2%\n"
+        "working-set-1024 = 100 +-1 +-2%\n"
+        "working-set-128 = 100 +-1 +-2%\n"
+        "working-set-8192 = 100 +-1 +-2%\n";
     const char *text = text_of("walks/plain"), *memory_for = strstr(expected, "memory-for-1%");
     size_t same = (size_t)(memory_for - expected);
     assert_memory_equal(text, expected, same); /* what memory a walk in order needs is the unit tests' */
@@ -219,8 +220,9 @@ static void a_trace_in_a_file_gives_the_same(void **state)
 static void names_and_values_that_are_not_allowed_are_refused(void **state)
 {
     (void)state;
-    static const char *const names[] = {"", "/", "/etc/passwd", "../up", "a/../b", "a/..", "..", ".", ".hidden", "a/.b", "a//b",
-                                        "a/", "a b", "a\nb", "\xc3\xa9", "a*", "a\\b"};
+    static const char *const names[] = {"",    "/",    "/etc/passwd", "../up", "a/../b", "a/..",
+                                        "..",  ".",    ".hidden",     "a/.b",  "a//b",   "a/",
+                                        "a b", "a\nb", "\xc3\xa9",    "a*",    "a\\b"};
     vmt_config config = ranges_alone();
     vmt_report *report = walk(&config, 10);
     vmt_verdict v;

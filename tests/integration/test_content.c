@@ -140,7 +140,7 @@ static void what_a_call_writes_is_compared_too(void **state)
     vmt_config config = config_with_content(64);
     begin(&config);
     ssize_t all = pread(fd, p, 8 * PAGE, 0);
-    ssize_t few = pread(fd, p + PAGE, 7 * PAGE, 7 * PAGE); /* page 7's content: the others are opened, and not written */
+    ssize_t few = pread(fd, p + PAGE, 7 * PAGE, 7 * PAGE); /* page 7's content; the others are only opened */
     vmt_report *report = end();
     close(fd);
     assert_int_equal(all, 8 * PAGE);

@@ -3,7 +3,8 @@
 """A traced program, its catcher or both are killed at random moments: what is left of the trace tells the truth.
 
 test_killed.py PROGRAMS [SEED]: the folder with sweep (tests/programs/sweep.c), which touches pages one after the other
-and counts its accesses where we can read them, and transfers (transfers.c). VMTRACE is the command to test. Ends with 0 or 1.
+and counts its accesses where we can read them, and transfers (transfers.c). VMTRACE is the command to test. Ends with 0
+or 1.
 """
 import json
 import os
@@ -211,7 +212,8 @@ def main():
                 try:
                     kill_catcher_in_calls(programs, work, threads, moment)
                 except AssertionError as failure:
-                    print("FAIL: the catcher of %d threads after %.3f s (seed %d): %s" % (threads, moment, seed, failure))
+                    print("FAIL: the catcher of %d threads after %.3f s (seed %d): %s" %
+                          (threads, moment, seed, failure))
                     failed = 1
     return failed
 

@@ -553,7 +553,8 @@ static void each_page_of_small_blocks_has_an_owner(void **state)
         for (int i = 0; i < COUNT; i++) {
             vmt_page_info info = {0};
             for (uint64_t k = 0; k < vmt_report_footprint(report); k++)
-                if (vmt_report_page(report, k, &info) == 0 && info.address == ((uintptr_t)blocks[i] & ~(uintptr_t)(PAGE - 1)))
+                if (vmt_report_page(report, k, &info) == 0 &&
+                    info.address == ((uintptr_t)blocks[i] & ~(uintptr_t)(PAGE - 1)))
                     break;
             assert_int_equal(info.address, (uintptr_t)blocks[i] & ~(uintptr_t)(PAGE - 1));
             assert_true(info.allocation && info.site);

@@ -140,7 +140,8 @@ static void discard_by_process_madvise(char *p)
     CALL(syscall(SYS_process_madvise, -1, three, 3, MADV_DONTNEED, 0));
     probe_pages(p, PAGES);
     close(self);
-    told->older_kernel = !strstr(told->text, "MADV_DONTNEED, 0) 32768"); /* before Linux 6.13 only harmless advice is allowed */
+    /* Before Linux 6.13 only harmless advice is allowed. */
+    told->older_kernel = !strstr(told->text, "MADV_DONTNEED, 0) 32768");
 }
 
 static void advise_another_process(char *p)
@@ -172,9 +173,21 @@ static void guard(char *p)
 
 static void advise(char *p)
 {
-    static const int advice[] = {MADV_COLD, MADV_PAGEOUT,  MADV_HUGEPAGE,    MADV_NOHUGEPAGE, MADV_REMOVE, MADV_MERGEABLE,
-                                 MADV_RANDOM, MADV_WILLNEED, MADV_SEQUENTIAL, MADV_DONTDUMP,   22,          23,
-                                 24,          25,            9999};
+    static const int advice[] = {MADV_COLD,
+                                 MADV_PAGEOUT,
+                                 MADV_HUGEPAGE,
+                                 MADV_NOHUGEPAGE,
+                                 MADV_REMOVE,
+                                 MADV_MERGEABLE,
+                                 MADV_RANDOM,
+                                 MADV_WILLNEED,
+                                 MADV_SEQUENTIAL,
+                                 MADV_DONTDUMP,
+                                 22,
+                                 23,
+                                 24,
+                                 25,
+                                 9999};
     open_even(p);
     for (size_t i = 0; i < sizeof advice / sizeof *advice; i++) {
         tell("\nadvice %d", advice[i]);

@@ -84,7 +84,8 @@ static void aio(char *p, int flags)
         for (long i = 0; i < n; i++)
             results[events[i].data] = (long)events[i].res;
     }
-    tell("\nresults %ld %ld %ld, sums %u %u", results[1], results[2], results[3], sum(p, 2 * PAGE), sum(p + 4 * PAGE, 3 * PAGE));
+    tell("\nresults %ld %ld %ld, sums %u %u", results[1], results[2], results[3], sum(p, 2 * PAGE),
+         sum(p + 4 * PAGE, 3 * PAGE));
     CALL(pread(file, p + 12 * PAGE, 2 * PAGE, 8 * PAGE));
     tell("\nwritten %u", sum(p + 12 * PAGE, 2 * PAGE));
     syscall(SYS_io_destroy, context);
@@ -303,7 +304,12 @@ static void ring_of_buffers(char *p)
     int sockets[2];
     CALL(socketpair(AF_UNIX, SOCK_DGRAM, 0, sockets));
     struct io_uring_buf *entries = (struct io_uring_buf *)(p + 2 * PAGE);
-    struct { uint64_t address; uint32_t entries; uint16_t group, flags; uint64_t rest[3]; } ring = {(uint64_t)entries, 4, 3, 0, {0}};
+    struct {
+        uint64_t address;
+        uint32_t entries;
+        uint16_t group, flags;
+        uint64_t rest[3];
+    } ring = {(uint64_t)entries, 4, 3, 0, {0}};
     memset(entries, 0, PAGE);
     if (CALL(syscall(SYS_io_uring_register, r.fd, 22 /* IORING_REGISTER_PBUF_RING */, &ring, 1)))
         return; /* Linux before 5.19 */

@@ -11,8 +11,8 @@ static const size_t windows[] = {8, 16, 64, 300, 512, 1000};
 enum { WINDOWS = sizeof windows / sizeof *windows };
 
 /* Does the walk over the buffer, and compares touches, footprint and evictions with the model. */
-static void check_with(const struct walk *walk, volatile unsigned char *buffer, size_t window, size_t evict, size_t distinct,
-                       bool write)
+static void check_with(const struct walk *walk, volatile unsigned char *buffer, size_t window, size_t evict,
+                       size_t distinct, bool write)
 {
     vmt_config config = config_for(VMT_SCOPE_RANGES, window);
     config.evict = evict;
@@ -48,7 +48,8 @@ static void check_walk(const struct walk *walk, bool write)
         mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_int_equal(vmt_track((void *)buffer, PAGES * PAGE, "buffer"), 0);
     for (size_t w = 0; w < WINDOWS; w++) {
-        size_t most = windows[w] - VMT_WINDOW_FLOOR + 1 < VMT_EVICT_MAX ? windows[w] - VMT_WINDOW_FLOOR + 1 : VMT_EVICT_MAX;
+        size_t most =
+            windows[w] - VMT_WINDOW_FLOOR + 1 < VMT_EVICT_MAX ? windows[w] - VMT_WINDOW_FLOOR + 1 : VMT_EVICT_MAX;
         check_with(walk, buffer, windows[w], 1, distinct, write);
         if (most > 1)
             check_with(walk, buffer, windows[w], 1 + most / 3, distinct, write);
@@ -127,7 +128,8 @@ static void matrix(void **state)
         struct walk walk = new_walk(ROWS * COLUMNS);
         for (size_t i = 0; i < ROWS; i++)
             for (size_t j = 0; j < COLUMNS; j++) {
-                size_t row = by_column ? (i * COLUMNS + j) % ROWS : i, column = by_column ? (i * COLUMNS + j) / ROWS : j;
+                size_t row = by_column ? (i * COLUMNS + j) % ROWS : i,
+                       column = by_column ? (i * COLUMNS + j) / ROWS : j;
                 add(&walk, (row * ROW_BYTES + column * STEP) / PAGE);
             }
         assert_int_equal(model_of(&walk, 64, 1, PAGES).touches, by_column ? ROWS / 2 * COLUMNS : ROWS / 2);

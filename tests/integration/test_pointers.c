@@ -232,7 +232,8 @@ static void *shared_pages(size_t bytes)
 
 static int make_areas(void **state)
 {
-    cpu_set_t here; /* getcpu tells where it was called: the same each time, whatever the engine does to a thread's CPUs */
+    /* getcpu tells where it was called: the same each time, whatever the engine does to a thread's CPUs. */
+    cpu_set_t here;
     CPU_ZERO(&here);
     CPU_SET((unsigned)sched_getcpu(), &here);
     assert_int_equal(sched_setaffinity(0, sizeof here, &here), 0);

@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: MIT
-// What a program sees of its signals inside a region: nothing that it would not see outside. Each test runs natively too.
+/* SPDX-License-Identifier: MIT */
+/* What a program sees of its signals inside a region: nothing that it would not see outside. Each test runs natively
+ * too. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +36,7 @@ static char *heap;           // PAGES pages that the region closes
 static volatile sig_atomic_t calls, code, blocked_inside, blocked_in_frame;
 static sigjmp_buf back;
 
-// More pages than the window holds, so that some are always closed.
+/* More pages than the window holds, so that some are always closed. */
 static void touch_heap(void)
 {
     for (int i = 0; i < PAGES; i++)
@@ -106,7 +107,7 @@ struct way {
     int signal;
 };
 
-// *state: whether to open a region, and which signal it is about.
+/* *state: whether to open a region, and which signal it is about. */
 static void begin(void **state)
 {
     vmt_config config;
@@ -130,7 +131,7 @@ static void end(void **state)
     free(heap);
 }
 
-// ------------------------------------------------------------------------------------------------ SIGSEGV that is sent
+/* ------------------------------------------------------------------------------------------- SIGSEGV that is sent */
 
 static void one_sent_to_the_thread_waits_while_pages_fault(void **state)
 {
@@ -268,7 +269,7 @@ static void one_that_is_ignored_is_gone(void **state)
     end(state);
 }
 
-// ------------------------------------------------------------------------------------------------ masks and handlers
+/* ------------------------------------------------------------------------------------------- masks and handlers */
 
 static void a_handler_finds_the_mask_of_the_interrupted_code(void **state)
 {
@@ -420,7 +421,7 @@ static void an_execve_keeps_it_ignored(void **state)
     end(state);
 }
 
-// ------------------------------------------------------------------------------------------------ signals it ignores
+/* ------------------------------------------------------------------------------------------- signals it ignores */
 
 static void *send_to_the_waiter(void *signals)
 {
@@ -463,7 +464,7 @@ static int wait_once(int how, int milliseconds)
     return result < 0 ? -error : result;
 }
 
-// Runs its time, and no less.
+/* Runs its time, and no less. */
 static void a_wait_is_not_interrupted_by_signals_that_are_ignored(void **state)
 {
     static int ignored[] = {SIGCHLD, SIGWINCH, SIGUSR1, 0};
@@ -500,7 +501,7 @@ static void a_wait_is_interrupted_by_a_signal_that_is_handled(void **state)
     end(state);
 }
 
-// ------------------------------------------------------------------------------------------------ timers
+/* ------------------------------------------------------------------------------------------- timers */
 
 static void count(int signal, siginfo_t *info, void *context)
 {

@@ -103,7 +103,8 @@ static void pages_beside_a_thread_are_tracked(void **state)
 {
     (void)state;
     enum { BELOW = 20, STACK = 24, ABOVE = 20 };
-    char *p = map_pages(BELOW + STACK + ABOVE, PROT_READ | PROT_WRITE, MAP_PRIVATE), *above = p + (BELOW + STACK) * PAGE;
+    char *p = map_pages(BELOW + STACK + ABOVE, PROT_READ | PROT_WRITE, MAP_PRIVATE),
+         *above = p + (BELOW + STACK) * PAGE;
     pthread_attr_t attributes;
     pthread_barrier_t barrier;
     pthread_t thread;

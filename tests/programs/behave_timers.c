@@ -163,5 +163,5 @@ static int storm(void)
     return 0;
 }
 
-BEHAVIOURS({"storm", storm}, {"real", real}, {"of_the_processor", of_the_processor}, {"threads", threads}, {"signals", signals},
-           {"files", files}, {"alarms", alarms})
+BEHAVIOURS({"storm", storm}, {"real", real}, {"of_the_processor", of_the_processor}, {"threads", threads},
+           {"signals", signals}, {"files", files}, {"alarms", alarms})

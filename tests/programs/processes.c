@@ -87,16 +87,17 @@ static void registers(void)
     long child;
     for (unsigned i = 0; i < sizeof before; i++)
         before[i] = (unsigned char)(i * 7 + 1);
-    __asm__ volatile("movdqu 0(%[b]), %%xmm0; movdqu 16(%[b]), %%xmm5; movdqu 32(%[b]), %%xmm15\n"
-                     "mov $0x1212, %%r12; mov $0x1515, %%r15; mov $0x0d01, %%rdi; mov $0x0909, %%r9\n"
-                     "mov %[red], -120(%%rsp)\n"
-                     "mov $57, %%eax; syscall\n"
-                     "movdqu %%xmm0, 0(%[a]); movdqu %%xmm5, 16(%[a]); movdqu %%xmm15, 32(%[a])\n"
-                     "mov -120(%%rsp), %[seen]\n"
-                     "mov %%r12, %[r12]; mov %%r15, %[r15]; mov %%rdi, %[rdi]; mov %%r9, %[r9]\n"
-                     : "=&a"(child), [seen] "=&r"(seen), [r12] "=m"(r12), [r15] "=m"(r15), [rdi] "=m"(rdi), [r9] "=m"(r9)
-                     : [a] "r"(after), [b] "r"(before), [red] "r"(red)
-                     : "rcx", "r11", "r12", "r15", "rdi", "r9", "xmm0", "xmm5", "xmm15", "memory", "cc");
+    __asm__ volatile(
+        "movdqu 0(%[b]), %%xmm0; movdqu 16(%[b]), %%xmm5; movdqu 32(%[b]), %%xmm15\n"
+        "mov $0x1212, %%r12; mov $0x1515, %%r15; mov $0x0d01, %%rdi; mov $0x0909, %%r9\n"
+        "mov %[red], -120(%%rsp)\n"
+        "mov $57, %%eax; syscall\n"
+        "movdqu %%xmm0, 0(%[a]); movdqu %%xmm5, 16(%[a]); movdqu %%xmm15, 32(%[a])\n"
+        "mov -120(%%rsp), %[seen]\n"
+        "mov %%r12, %[r12]; mov %%r15, %[r15]; mov %%rdi, %[rdi]; mov %%r9, %[r9]\n"
+        : "=&a"(child), [seen] "=&r"(seen), [r12] "=m"(r12), [r15] "=m"(r15), [rdi] "=m"(rdi), [r9] "=m"(r9)
+        : [a] "r"(after), [b] "r"(before), [red] "r"(red)
+        : "rcx", "r11", "r12", "r15", "rdi", "r9", "xmm0", "xmm5", "xmm15", "memory", "cc");
     bool same = memcmp(before, after, 48) == 0 && seen == red && r12 == 0x1212 && r15 == 0x1515 && rdi == 0x0d01 &&
                 r9 == 0x0909;
     if (child == 0)

@@ -16,7 +16,8 @@
 
 #include "baseline_file.h"
 
-#define KEY_OF(allocator) "allocator=" allocator " libc=glibc page=4096 window=64 evict=1 scope=heap writes=0 threads=all"
+#define KEY_OF(allocator)                                                                                              \
+    "allocator=" allocator " libc=glibc page=4096 window=64 evict=1 scope=heap writes=0 threads=all"
 #define KEY KEY_OF("glibc")
 #define SECTION "[" KEY "]\n"
 #define HEAD "vmt-baseline 1\n"

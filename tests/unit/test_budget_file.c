@@ -36,9 +36,9 @@ static int note(const struct vmti_limit *limit, void *context)
     if (!w->text)
         snprintf(lines + used, sizeof lines - used, "%u [%.*s]\n", limit->line, (int)s->bytes, s->text);
     else
-        snprintf(lines + used, sizeof lines - used, "%u %.*s: %.*s(%.*s) %s %llu\n", limit->line, (int)s->bytes, s->text,
-                 (int)w->bytes, w->text, (int)a->bytes, a->text ? a->text : "", limit->exactly ? "==" : "<=",
-                 (unsigned long long)limit->limit);
+        snprintf(lines + used, sizeof lines - used, "%u %.*s: %.*s(%.*s) %s %llu\n", limit->line, (int)s->bytes,
+                 s->text, (int)w->bytes, w->text, (int)a->bytes, a->text ? a->text : "",
+                 limit->exactly ? "==" : "<=", (unsigned long long)limit->limit);
     return 0;
 }
 
@@ -51,7 +51,8 @@ static int parse(const char *text)
 static void good_files_are_read(void **state)
 {
     (void)state;
-    static const struct { const char *text, *lines; } good[] = {
+    static const struct { const char *text, *lines;
+    } good[] = {
         {"", ""},
         {"\n\n  \t\n# only a comment", ""},
         {"[a]", "1 [a]\n"},
@@ -60,7 +61,8 @@ static void good_files_are_read(void **state)
         {"[a]\npages == 0#\n\n[b c] # d\ntouches <= 18446744073709551615\n",
          "1 [a]\n2 a: pages() == 0\n4 [b c]\n5 b c: touches() <= 18446744073709551615\n"},
         {"[finds [x] in it]\nworking_set(64) <= 1\nlabel(an index, (or two) <= 007\n",
-         "1 [finds [x] in it]\n2 finds [x] in it: working_set(64) <= 1\n3 finds [x] in it: label(an index, (or two) <= 7\n"},
+         "1 [finds [x] in it]\n2 finds [x] in it: working_set(64) <= 1\n"
+         "3 finds [x] in it: label(an index, (or two) <= 7\n"},
         {"[*]\nanything_at_all <= 1\n", "1 [*]\n2 *: anything_at_all() <= 1\n"},
     };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
@@ -72,13 +74,15 @@ static void good_files_are_read(void **state)
 static void bad_lines_are_named(void **state)
 {
     (void)state;
-    static const struct { const char *text, *sentence; } bad[] = {
+    static const struct { const char *text, *sentence;
+    } bad[] = {
         {"pages <= 1", "budgets:1: a section \"[test]\" is expected before the first limit"},
         {"[]", "budgets:1: the name of a test in the brackets, or * for all, is expected, not \"[]\""},
         {"\n[a", "budgets:2: a section \"[test]\", with its closing bracket, is expected, not \"[a\""},
         {"[a] b", "budgets:1: nothing after a section is expected, not \"b\""},
         {"[a]\n<= 1", "budgets:2: a section \"[test]\", or a limit like \"pages <= 40\", is expected, not \"<= 1\""},
-        {"[a]\nPages <= 1", "budgets:2: a section \"[test]\", or a limit like \"pages <= 40\", is expected, not \"Pages <= 1\""},
+        {"[a]\nPages <= 1",
+         "budgets:2: a section \"[test]\", or a limit like \"pages <= 40\", is expected, not \"Pages <= 1\""},
         {"[a]\npages", "budgets:2: <= or == is expected, not \"\""},
         {"[a]\npages = 1", "budgets:2: <= or == is expected, not \"= 1\""},
         {"[a]\npages >= 1", "budgets:2: <= or == is expected, not \">= 1\""},
@@ -86,7 +90,8 @@ static void bad_lines_are_named(void **state)
         {"[a]\npages <= -1", "budgets:2: a whole number is expected, not \"-1\""},
         {"[a]\npages <= 1.5", "budgets:2: nothing after the number is expected, not \".5\""},
         {"[a]\npages <= 1 page", "budgets:2: nothing after the number is expected, not \"page\""},
-        {"[a]\npages <= 18446744073709551616", "budgets:2: a whole number below 2^64 is expected, not \"18446744073709551616\""},
+        {"[a]\npages <= 18446744073709551616",
+         "budgets:2: a whole number below 2^64 is expected, not \"18446744073709551616\""},
         {"[a]\nlabel( <= 1", "budgets:2: a value and a closing parenthesis is expected, not \"( <= 1\""},
         {"[a]\nlabel() <= 1", "budgets:2: a value and a closing parenthesis is expected, not \"() <= 1\""},
         {"[a]\npages <= \x01\x7f", "budgets:2: a whole number is expected, not \"??\""},
@@ -117,8 +122,26 @@ static void a_call_may_stop_it(void **state)
 static void any_bytes_are_answered(void **state)
 {
     (void)state;
-    static const char *const words[] = {"[", "]", "a", "pages", "label", "(", ")", "<=", "==", "<", "=", "7", "#", "\n", " ",
-                                        "\t", "\r", "\xff", "99999999999999999999", "*"};
+    static const char *const words[] = {"[",
+                                        "]",
+                                        "a",
+                                        "pages",
+                                        "label",
+                                        "(",
+                                        ")",
+                                        "<=",
+                                        "==",
+                                        "<",
+                                        "=",
+                                        "7",
+                                        "#",
+                                        "\n",
+                                        " ",
+                                        "\t",
+                                        "\r",
+                                        "\xff",
+                                        "99999999999999999999",
+                                        "*"};
     enum { PAGE = 4096 };
     char *page = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_true(page != MAP_FAILED && mprotect(page + PAGE, PAGE, PROT_NONE) == 0);

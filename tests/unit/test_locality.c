@@ -154,7 +154,9 @@ static void check_misses(const struct stream *s, size_t most)
 static void test_misses_are_those_of_a_stack(void **state)
 {
     (void)state;
-    static const struct { size_t length, pages; } sizes[] = {{1, 1}, {50, 3}, {3000, 1}, {5000, 40}, {20000, 700}, {30000, 3000}};
+    static const struct {
+        size_t length, pages;
+    } sizes[] = {{1, 1}, {50, 3}, {3000, 1}, {5000, 40}, {20000, 700}, {30000, 3000}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         for (uint64_t seed = 1; seed <= 4; seed++) {
             struct stream s = random_stream(sizes[i].length, sizes[i].pages, seed);

@@ -243,8 +243,8 @@ static struct written trace_walk(pattern pattern, uint64_t ns, unsigned upgrade_
         if (event.kind == VMTI_REC_THREAD)
             continue;
         const struct access *a = &accesses[read++];
-        if (event.kind != a->kind || event.page != a->page || event.time_ns != a->time_ns || event.evicts != a->evicts ||
-            event.thread || event.syscall || event.write != (a->kind == VMTI_REC_UPGRADE))
+        if (event.kind != a->kind || event.page != a->page || event.time_ns != a->time_ns ||
+            event.evicts != a->evicts || event.thread || event.syscall || event.write != (a->kind == VMTI_REC_UPGRADE))
             fail_msg("record %zu is not what was written", read);
     }
     assert_int_equal(read, count);

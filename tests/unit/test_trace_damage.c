@@ -387,7 +387,8 @@ static void test_forged_block_headers_are_refused(void **state)
                                             {.pages_written = 1, .pages_unchanged = 1},
                                             {.footprint = 1, .live_bytes = 1},
                                             {.live_bytes = VMTI_TRACE_NO_LIVE_BYTES}};
-    for (size_t i = 0; i < sizeof trailers / sizeof *trailers; i++) { /* an end that there is not, and what was not measured */
+    /* An end that there is not, and what was not measured. */
+    for (size_t i = 0; i < sizeof trailers / sizeof *trailers; i++) {
         file = forge(&good, &trailers[i], sizeof trailers[i]);
         assert_false(read_bytes(fd, file.data, file.size).complete);
         free(file.data);

@@ -4,8 +4,8 @@
 
     VMT_LIBRARY=libvmt.so.0 LD_PRELOAD=$VMT_LIBRARY python3 budget.py
 
-Python's own small objects live in arenas that it maps itself: those from before the region are not tracked. What goes through
-malloc is: objects above 512 bytes, ctypes' arrays, numpy's; with PYTHONMALLOC=malloc every object.
+Python's own small objects live in arenas that it maps itself: those from before the region are not tracked. What goes
+through malloc is: objects above 512 bytes, ctypes' arrays, numpy's; with PYTHONMALLOC=malloc every object.
 """
 import ctypes
 import os

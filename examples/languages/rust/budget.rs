@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-//! A region, an exact count and a budget in Rust, with no crate: `rustc budget.rs -L DIR -l vmt`. Vec, Box and the rest use malloc,
-//! so all of the heap is tracked, and the sites are those of Rust's allocator functions.
+//! A region, an exact count and a budget in Rust, with no crate: `rustc budget.rs -L DIR -l vmt`. Vec, Box and the rest
+//! use malloc, so all of the heap is tracked, and the sites are those of Rust's allocator functions.
 use std::ffi::{c_char, c_int, c_void, CStr};
 use std::process::exit;
 
