@@ -24,13 +24,13 @@ static inline long vmti_ptrace_resume(pid_t tid, int signal)
     return vmti_ptrace(PTRACE_SYSCALL, tid, 0, (uintptr_t)signal);
 }
 
-/* Gets or sets the first `sets` sets of registers. */
-static inline long vmti_ptrace_regsets(long request, pid_t tid, const vmti_regs *regs, unsigned sets)
+/* Gets or sets the first `sets` sets of the vmti_regs at that address. */
+static inline long vmti_ptrace_regsets(long request, pid_t tid, uintptr_t regs, unsigned sets)
 {
     static const struct { uintptr_t type; size_t at, bytes; } regset[] = VMTI_REGSETS;
     long error = 0;
     for (unsigned i = 0; !error && i < sets && i < sizeof regset / sizeof regset[0]; i++) {
-        struct { uintptr_t base; size_t bytes; } place = {(uintptr_t)regs + regset[i].at, regset[i].bytes};
+        struct { uintptr_t base; size_t bytes; } place = {regs + regset[i].at, regset[i].bytes};
         error = vmti_ptrace(request, tid, regset[i].type, (uintptr_t)&place);
     }
     return error;
@@ -40,12 +40,12 @@ enum { VMTI_REGSETS_ALL = 8 };
 
 static inline long vmti_ptrace_get_regs(pid_t tid, vmti_regs *regs)
 {
-    return vmti_ptrace_regsets(PTRACE_GETREGSET, tid, regs, VMTI_REGSETS_ALL);
+    return vmti_ptrace_regsets(PTRACE_GETREGSET, tid, (uintptr_t)regs, VMTI_REGSETS_ALL);
 }
 
 static inline long vmti_ptrace_set_regs(pid_t tid, const vmti_regs *regs)
 {
-    return vmti_ptrace_regsets(PTRACE_SETREGSET, tid, regs, VMTI_REGSETS_ALL);
+    return vmti_ptrace_regsets(PTRACE_SETREGSET, tid, (uintptr_t)regs, VMTI_REGSETS_ALL);
 }
 
 /* At a call's entry: what the call is given, and, where the first argument is not in the register of the result, also at its exit:
@@ -56,9 +56,9 @@ static inline long vmti_ptrace_set_arg(pid_t tid, unsigned i, uint64_t value)
     return vmti_ptrace(PTRACE_POKEUSR, tid, vmti_arg_offset(i), value);
 #else
     vmti_regs regs; /* the arguments are in the first set */
-    long error = vmti_ptrace_regsets(PTRACE_GETREGSET, tid, &regs, 1);
+    long error = vmti_ptrace_regsets(PTRACE_GETREGSET, tid, (uintptr_t)&regs, 1);
     vmti_regs_set_arg(&regs, i, value);
-    return error ? error : vmti_ptrace_regsets(PTRACE_SETREGSET, tid, &regs, 1);
+    return error ? error : vmti_ptrace_regsets(PTRACE_SETREGSET, tid, (uintptr_t)&regs, 1);
 #endif
 }
 

@@ -287,8 +287,11 @@ enum { SCRATCH_ACTION = 0, SCRATCH_MASK = 0, SCRATCH_PACKED = 1, SCRATCH_TIME = 
 /* Has the call find this as its argument i. */
 static void replace_argument(struct vmti_thread *t, unsigned i, uint64_t value)
 {
-    if (!vmti_set_arg(t, i, value))
-        t->replaced |= (uint8_t)(1u << i);
+    if (vmti_set_arg(t, i, value))
+        return;
+    t->replaced |= (uint8_t)(1u << i);
+    if (i == 0 && !VMTI_REGS_KEEP_CALL)
+        t->first_given = value;
 }
 
 /* A mask that the call sets while it waits. True: the kernel must be given another, which is in the scratch. */
@@ -536,7 +539,7 @@ void vmti_signals_after(struct vmti_catcher *c, struct vmti_thread *t, int64_t r
 {
     struct vmti_signals *s = &t->signals;
     for (unsigned i = 0; t->replaced; i++, t->replaced >>= 1)
-        if ((t->replaced & 1) && (i || VMTI_REGS_KEEP_CALL)) /* else the result is there, and the kernel has kept it */
+        if ((t->replaced & 1) && (i || VMTI_REGS_KEEP_CALL)) /* else the result is there: see stops.c */
             vmti_set_arg(t, i, t->call.args[i]);
     s->interrupted = false;
     if (s->wait_mask && result != -EINTR && result != -ERESTARTNOHAND)

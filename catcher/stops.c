@@ -76,6 +76,21 @@ static void give_refusal(struct vmti_thread *t)
     vmti_set_regs(t, &regs);
 }
 
+/*
+ * Where a register holds first the first argument and then the result, the kernel keeps the argument for a restart of the call: the
+ * program's, or the one that replaced it at the entry. (arch/arm64/kernel/ptrace.c: Linux 6.1.192 keeps the latter, others the
+ * former.) A call that has been set back gets the program's.
+ */
+static void give_first_back(struct vmti_thread *t)
+{
+    vmti_regs regs;
+    if (!vmti_get_regs(t, &regs) && vmti_regs_in_call(&regs, t->call.ip) && vmti_regs_arg(&regs, 0) == t->first_given) {
+        vmti_regs_set_arg(&regs, 0, t->call.args[0]);
+        vmti_set_regs(t, &regs);
+    }
+    t->first_given = 0;
+}
+
 bool vmti_call_enter(struct vmti_catcher *c, struct vmti_thread *t, const struct vmti_entry *entry)
 {
     struct vmti_region *r = c->r;
@@ -85,9 +100,13 @@ bool vmti_call_enter(struct vmti_catcher *c, struct vmti_thread *t, const struct
     /* restart_syscall(2) goes on with the call before it, which was interrupted by a stop: that is still in t->call, for
      * where a handler ran in between the call is not resumed (kernel/signal.c of the processor: EINTR). */
     if (entry->nr != SYS_restart_syscall) {
+        uint64_t first = t->call.args[0];
         t->call.nr = (int64_t)entry->nr;
         memcpy(t->call.args, entry->args, sizeof t->call.args);
+        if (vmti_unlikely(t->first_given) && t->first_given == entry->args[0]) /* the restarted call, which no stop was between */
+            t->call.args[0] = first;
     }
+    t->first_given = 0;
     t->call.ip = entry->ip;
     t->call.sp = entry->sp;
     if (is_own_call(r, &t->call)) {
@@ -235,6 +254,8 @@ void vmti_stop_handle(struct vmti_catcher *c, struct vmti_thread *t, int status)
         vmti_storm_stop(c, t, signal);
     if (vmti_unlikely(t->signals.frame_blocked) && vmti_handler_stop(t, signal, event))
         return;
+    if (vmti_unlikely(t->first_given) && !t->in_call && signal != (SIGTRAP | 0x80))
+        give_first_back(t);
     if (!t->in_call && t->spans) /* pinned for a signal frame, which is written by now */
         vmti_unpin_all(c->r, t, 0);
     if (signal == (SIGTRAP | 0x80))

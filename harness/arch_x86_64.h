@@ -158,6 +158,11 @@ static inline uint64_t vmti_regs_arg(const vmti_regs *r, unsigned i)
     return *(const unsigned long long *)((const char *)r + vmti_arg_offset(i));
 }
 
+static inline void vmti_regs_set_arg(vmti_regs *r, unsigned i, uint64_t value)
+{
+    *(unsigned long long *)((char *)r + vmti_arg_offset(i)) = value;
+}
+
 /* Did the access that a signal frame is for write? (Bit 1 of the page fault's error code.) Needs <ucontext.h> with
  * _GNU_SOURCE before this header's use. */
 #define vmti_fault_wrote(context) (((context)->uc_mcontext.gregs[REG_ERR] & 2) != 0)

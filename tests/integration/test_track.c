@@ -102,7 +102,7 @@ static void *wait_for_end(void *barrier)
 static void pages_beside_a_thread_are_tracked(void **state)
 {
     (void)state;
-    enum { BELOW = 20, STACK = 24, ABOVE = 20 };
+    enum { BELOW = 20, STACK = 40, ABOVE = 20 }; /* PTHREAD_STACK_MIN is 128 KiB on aarch64 */
     char *p = map_pages(BELOW + STACK + ABOVE, PROT_READ | PROT_WRITE, MAP_PRIVATE),
          *above = p + (BELOW + STACK) * PAGE;
     pthread_attr_t attributes;

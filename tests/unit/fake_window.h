@@ -111,7 +111,9 @@ struct vmti_span *vmti_pin(struct vmti_region *r, struct vmti_thread *t, uintptr
 static inline int open_arena(void **state)
 {
     (void)state;
-    arena = mmap(NULL, (size_t)ARENA_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    /* Not near the end of the address space, where a long buffer would leave it. */
+    arena = mmap((void *)((uintptr_t)1 << 45), (size_t)ARENA_PAGES * PAGE, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (arena == MAP_FAILED)
         return -1;
     memset(&region, 0, sizeof region);

@@ -411,7 +411,7 @@ static void epoll_ctl_needs_no_event_to_delete(void **state)
 {
     (void)state;
     assert_true(walk(SYS_epoll_ctl, 0, EPOLL_CTL_ADD, 0, WORD(arena), 0, 0));
-    EXPECT_IN(arena, 12);
+    EXPECT_IN(arena, VMTI_SIZEOF_epoll_event);
     assert_false(walk(SYS_epoll_ctl, 0, EPOLL_CTL_DEL, 0, WORD(arena), 0, 0));
 }
 
