@@ -47,7 +47,7 @@ static char *find_in(const char *folder, const char *file)
 /* In the folders where the loader looks for this process's libraries: LD_LIBRARY_PATH, the system's. NULL: nowhere. */
 static char *find_file(const char *file)
 {
-    static const char *const more[] = {"/usr/local/lib", "/usr/local/lib/x86_64-linux-gnu"}; /* ld.so.conf has them */
+    static const char *const more[] = {"/usr/local/lib", "/usr/local/lib/" VMTI_MULTIARCH}; /* ld.so.conf has them */
     char *path = NULL;
     Dl_serinfo size, *folders = NULL;
     void *self = dlopen(NULL, RTLD_LAZY);

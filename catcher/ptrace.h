@@ -48,8 +48,8 @@ static inline long vmti_ptrace_set_regs(pid_t tid, const vmti_regs *regs)
     return vmti_ptrace_regsets(PTRACE_SETREGSET, tid, (uintptr_t)regs, VMTI_REGSETS_ALL);
 }
 
-/* At a call's entry: what the call is given, and, where the first argument is not in the register of the result, also at its exit:
- * what the program finds. */
+/* At a call's entry: what the call is given. Also at its exit, if the register is not that of the result: what the
+ * program finds. */
 static inline long vmti_ptrace_set_arg(pid_t tid, unsigned i, uint64_t value)
 {
 #if VMTI_POKES_ARGUMENTS

@@ -77,9 +77,9 @@ static void give_refusal(struct vmti_thread *t)
 }
 
 /*
- * Where a register holds first the first argument and then the result, the kernel keeps the argument for a restart of the call: the
- * program's, or the one that replaced it at the entry. (arch/arm64/kernel/ptrace.c: Linux 6.1.192 keeps the latter, others the
- * former.) A call that has been set back gets the program's.
+ * Where a register holds first the first argument and then the result, the kernel keeps the argument for a restart of
+ * the call: the program's, or the one that replaced it at the entry. (arch/arm64/kernel/syscall.c and ptrace.c: seen
+ * on Linux 6.1.192 is the latter.) A call that has been set back gets the program's.
  */
 static void give_first_back(struct vmti_thread *t)
 {
@@ -103,8 +103,8 @@ bool vmti_call_enter(struct vmti_catcher *c, struct vmti_thread *t, const struct
         uint64_t first = t->call.args[0];
         t->call.nr = (int64_t)entry->nr;
         memcpy(t->call.args, entry->args, sizeof t->call.args);
-        if (vmti_unlikely(t->first_given) && t->first_given == entry->args[0]) /* the restarted call, which no stop was between */
-            t->call.args[0] = first;
+        if (vmti_unlikely(t->first_given) && t->first_given == entry->args[0])
+            t->call.args[0] = first; /* the call again, restarted without a stop */
     }
     t->first_given = 0;
     t->call.ip = entry->ip;

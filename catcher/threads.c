@@ -79,8 +79,9 @@ bool vmti_thread_in_allocator(struct vmti_region *r, struct vmti_thread *t)
 /* ------------------------------------------------------------------------------------------- halting */
 
 /*
- * The call that a thread waits in, which the registers do not tell any more once it has stopped: proc_pid_syscall(5) has it before.
- * One that begins to wait between this and its stop returns EINTR, if it is of those that the kernel does not restart.
+ * The call that a thread waits in, which the registers do not tell any more once it has stopped: proc_pid_syscall(5)
+ * has it before. One that begins to wait between this and its stop returns EINTR, if it is of those that the kernel
+ * does not restart.
  */
 static void note_blocked_call(struct vmti_region *r, struct vmti_thread *t)
 {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# A toolchain file for aarch64 Linux, by Debian's cross compiler (gcc-aarch64-linux-gnu, libc6-dev-arm64-cross). Other libraries are
-# looked for in CMAKE_SYSROOT, if it is given, and in CMAKE_FIND_ROOT_PATH alone, never among this machine's own.
+# A toolchain file for aarch64 Linux, by Debian's cross compiler (gcc-aarch64-linux-gnu, libc6-dev-arm64-cross). Other
+# libraries are looked for in CMAKE_SYSROOT, if it is given, and in CMAKE_FIND_ROOT_PATH: never in this system itself.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the manager and the engines must know of the processor: registers, instructions, numbers and sizes of the kernel's. There
- * is one file for each; what it has to define is what arch_x86_64.h does. */
+/* What the manager and the engines must know of the processor: registers, instructions, numbers and sizes of the
+ * kernel's. There is one file for each; what it has to define is what arch_x86_64.h does. */
 #ifndef VMTI_ARCH_H
 #define VMTI_ARCH_H
 

@@ -8,6 +8,7 @@
 
 #define VMTI_PROCESSOR "aarch64"
 #define VMTI_LOADER "ld-linux-aarch64.so."
+#define VMTI_MULTIARCH "aarch64-linux-gnu"
 enum { VMTI_ELF_MACHINE = EM_AARCH64 };
 /* Linux has no Syscall User Dispatch here: it comes with the generic entry code (arch/Kconfig, GENERIC_ENTRY). */
 #define VMTI_HAS_DISPATCH 0
@@ -21,7 +22,7 @@ enum { VMTI_SYSCALL_INSN = 4 };
 /* The procedure call standard has none. */
 enum { VMTI_RED_ZONE = 0 };
 
-/* Its size depends on the vector registers that this machine has: the kernel tells the most (arch/arm64/kernel/signal.c,
+/* It depends on the vector registers that this machine has: the kernel tells the most (arch/arm64/kernel/signal.c,
  * minsigstksz_setup; since Linux 4.18). */
 static inline size_t vmti_sigframe_bytes(void)
 {
@@ -30,8 +31,8 @@ static inline size_t vmti_sigframe_bytes(void)
     return bytes ? bytes : WITHOUT_VECTORS;
 }
 
-/* At the stack pointer are a siginfo and a struct ucontext (arch/arm64/kernel/signal.c, struct rt_sigframe), both at the
- * handler's first instruction and at rt_sigreturn. */
+/* At the stack pointer are a siginfo and a struct ucontext (arch/arm64/kernel/signal.c, struct rt_sigframe), both at
+ * the handler's first instruction and at rt_sigreturn. */
 enum { VMTI_SIGFRAME_MASK = 128 + 40 };
 enum { VMTI_SIGFRAME_TAKEN = 0 };
 
@@ -85,8 +86,8 @@ typedef struct {
      {NT_ARM_SYSTEM_CALL, offsetof(vmti_regs, nr), sizeof(int32_t)},                                                   \
      {NT_ARM_TLS, offsetof(vmti_regs, tls), sizeof(uint64_t)}}
 #define VMTI_POKES_ARGUMENTS 0
-/* x0 holds the result from the end of a call on, and a stop that is not its entry or exit does not know any more which call it
- * was (arch/arm64/kernel/signal.c, do_signal: forget_syscall). */
+/* x0 holds the result from the end of a call on, and a stop that is not its entry or exit does not know any more which
+ * call it was (arch/arm64/kernel/signal.c, do_signal: forget_syscall). */
 #define VMTI_REGS_KEEP_CALL 0
 
 static inline uint64_t vmti_regs_ip(const vmti_regs *r) { return r->user.pc; }
@@ -148,8 +149,8 @@ static inline uint64_t vmti_untag(uint64_t address) { return (uint64_t)((int64_t
 
 /* ------------------------------------------------------------------------------------------- signal frames */
 
-/* The record with this magic in a signal frame (asm/sigcontext.h: each begins with it and its size, in one or two areas).
- * NULL: there is none. */
+/* The record with this magic in a signal frame, in one or two areas (asm/sigcontext.h: each begins with it and its
+ * size). NULL: there is none. */
 static inline const unsigned char *vmti_frame_record(const unsigned char *at, uint32_t magic)
 {
     enum { EXTRA = 0x45585401 }; /* the rest is where its next word says */

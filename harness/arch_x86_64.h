@@ -8,6 +8,7 @@
 /* What messages call it. */
 #define VMTI_PROCESSOR "x86-64"
 #define VMTI_LOADER "ld-linux-x86-64.so." /* glibc's, with a version behind */
+#define VMTI_MULTIARCH "x86_64-linux-gnu" /* Debian's folder of its libraries */
 enum { VMTI_ELF_MACHINE = EM_X86_64 };
 /* Syscall User Dispatch (Linux 5.11): the dispatch engine can be. */
 #define VMTI_HAS_DISPATCH 1
@@ -32,8 +33,8 @@ enum { VMTI_SIGFRAME_MASK = 8 + 296 };
 enum { VMTI_SIGFRAME_TAKEN = 8 };
 
 /*
- * libc's struct pthread, which begins at the thread pointer: 2304 bytes in glibc 2.31, 2368 in 2.36, to the end of a page. Not a
- * byte more: what lies before and behind may be the program's, in the same mapping.
+ * libc's struct pthread, which begins at the thread pointer: 2304 bytes in glibc 2.31, 2368 in 2.36, to the end of a
+ * page. Not a byte more: what lies before and behind may be the program's, in the same mapping.
  */
 enum { VMTI_PTHREAD_BEFORE = 0, VMTI_PTHREAD_BEHIND = 2304 };
 
@@ -115,8 +116,8 @@ static inline int vmti_regs_in_call(const vmti_regs *r, uint64_t after)
     return (int64_t)r->orig_rax >= 0;
 }
 
-/* ... and has the call returned, as far as the registers know? The kernel sets one back that it restarts by itself, here when
- * no signal has stopped the thread (arch/x86/kernel/signal.c, arch_do_signal_or_restart). */
+/* ... and has the call returned, as far as the registers know? The kernel sets one back that it restarts by itself,
+ * here after the stops for signals (arch/x86/kernel/signal.c, arch_do_signal_or_restart). */
 static inline int vmti_regs_returned(const vmti_regs *r, uint64_t after) { return vmti_regs_in_call(r, after); }
 
 /* Runs the interrupted call of the thread, whose first argument was `first`, once more from its start. */
@@ -174,7 +175,8 @@ static inline void vmti_regs_set_arg(vmti_regs *r, unsigned i, uint64_t value)
  */
 #define vmti_context_rerun(context, result, nr, first)                                                                 \
     vmti_rerun_at((unsigned char *)(context)->uc_mcontext.gregs[REG_RIP], &(context)->uc_mcontext.gregs[REG_RIP],      \
-                  &(context)->uc_mcontext.gregs[REG_RAX], (context)->uc_mcontext.gregs[REG_RCX], (result), (nr), (first))
+                  &(context)->uc_mcontext.gregs[REG_RAX], (context)->uc_mcontext.gregs[REG_RCX], (result), (nr),       \
+                  (first))
 
 static inline int vmti_rerun_at(const unsigned char *ip, long long *rip, long long *rax, long long rcx, long long result,
                                 long long nr, uint64_t first)

@@ -211,7 +211,8 @@ int vmti_check_page_size(unsigned long bytes)
 {
     if (bytes == VMTI_PAGE_SIZE)
         return 0;
-    return vmti_fail(-ENOTSUP, "cannot trace: this system has pages of %lu bytes, and VMTRACE traces pages of %lu bytes; use a kernel "
-                               "with these, or skip the test",
+    return vmti_fail(-ENOTSUP,
+                     "cannot trace: this system has pages of %lu bytes, and VMTRACE traces pages of %lu bytes; use a "
+                     "kernel with these, or skip the test",
                      bytes, (unsigned long)VMTI_PAGE_SIZE);
 }

@@ -154,8 +154,8 @@ int vmti_fail_region(const struct vmti_region *r)
                                    "mounted?", why);
     case VMTI_STEP_DISPATCH:
         if (!VMTI_HAS_DISPATCH)
-            return vmti_fail(-ENOSYS, "cannot trace: the dispatch engine needs Syscall User Dispatch, which Linux does not have on "
-                                      VMTI_PROCESSOR "; use the engine ptrace");
+            return vmti_fail(-ENOSYS, "cannot trace: the dispatch engine needs Syscall User Dispatch, which Linux does "
+                                      "not have on " VMTI_PROCESSOR "; use the engine ptrace");
         return vmti_fail(-ENOSYS, "cannot trace: the dispatch engine needs Syscall User Dispatch, and this kernel refuses it (%s); "
                                   "Linux 5.11 or newer is required; use the engine ptrace", why);
     case VMTI_STEP_ALTSTACK:

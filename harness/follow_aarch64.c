@@ -14,8 +14,8 @@ enum { STACK_BYTES = 64 * 1024 };
 
 /*
  * A child runs on its own copy of these, and nobody else is in it then. The frame is what a signal's would be
- * (arch/arm64/kernel/signal.c, struct rt_sigframe): rt_sigreturn is the way to go on with all registers, for a jump would need
- * one of them.
+ * (arch/arm64/kernel/signal.c, struct rt_sigframe): rt_sigreturn is the way to go on with all registers, for a jump
+ * would need one of them.
  */
 static _Alignas(16) unsigned char stack[STACK_BYTES] __asm__("vmti_follow_stack") __attribute__((used));
 static struct fpsimd_context fpu __asm__("vmti_follow_fpu") __attribute__((used));
@@ -24,7 +24,8 @@ static _Alignas(16) struct {
     ucontext_t context;
 } frame;
 
-/* What is wider than the SIMD registers does not survive a system call (Documentation/arch/arm64/sve.rst), as the fork is one. */
+/* What is wider than the SIMD registers does not survive a system call (Documentation/arch/arm64/sve.rst), as a fork
+ * is. */
 bool vmti_follow_can_save(void)
 {
     return true;
@@ -32,7 +33,8 @@ bool vmti_follow_can_save(void)
 
 _Static_assert(offsetof(struct fpsimd_context, fpsr) == 8 && offsetof(struct fpsimd_context, vregs) == 16,
                "the stub stores registers there");
-_Static_assert(offsetof(ucontext_t, uc_sigmask) + sizeof(siginfo_t) == VMTI_SIGFRAME_MASK, "the layout of struct rt_sigframe");
+_Static_assert(offsetof(ucontext_t, uc_sigmask) + sizeof(siginfo_t) == VMTI_SIGFRAME_MASK,
+               "the layout of struct rt_sigframe");
 
 static __attribute__((used)) void *begin(const struct vmti_follow_context *from) __asm__("vmti_follow_begin");
 

@@ -76,7 +76,8 @@ enum {
     VMTI_STRING_MAX = 0x7fffffff,   /* a string that ends where the kernel finds its NUL */
 };
 
-/* Sizes of the kernel's own types, where they are what a pointer points to; those that depend on the processor are in arch_*.h. */
+/* Sizes of the kernel's own types, where they are what a pointer points to; what depends on the processor is in
+ * arch_*.h. */
 enum {
     VMTI_SIZEOF_int = 4,
     VMTI_SIZEOF_long = 8, /* and a pointer */

@@ -72,7 +72,7 @@ struct vmti_thread {
     uint64_t scratch[8];    /* for the arguments that the catcher replaces during a call: see signals.c */
     struct vmti_sigaction wanted_action; /* by rt_sigaction */
     uint8_t replaced;       /* a bit for each argument of the call that the catcher replaced */
-    uint64_t first_given;   /* the first one, replaced where its register is that of the result: see stops.c; 0: it was not */
+    uint64_t first_given;   /* the first, where its register is that of the result too: see stops.c; 0: not replaced */
     void *exec_room;        /* the environment for the execve that it is in: see follow_exec.c */
     size_t exec_bytes;
     bool exec_alone;        /* its next execve is left as it is */

@@ -27,8 +27,8 @@ static uint64_t min_of(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* Is it a range that the kernel's access_ok() lets pass? NULL is, but nobody walks it. (What all walks begin with: an address
- * without its tag. Where the process may not pass tags the kernel refuses it, and what is open then is open in vain.) */
+/* Is it a range that the kernel's access_ok() lets pass? NULL is, but nobody walks it. Tags were taken off: where the
+ * process may not pass them the kernel refuses the address, and what is open then is open in vain. */
 static bool is_user_range(uint64_t addr, uint64_t len)
 {
     return addr && len && addr < address_end && len <= address_end - addr;

@@ -60,8 +60,8 @@ typedef enum vmt_threads {
 /* What stops the program at its faults and system calls. */
 typedef enum vmt_engine {
     VMT_ENGINE_PTRACE = 0,   /* the catcher, a helper process that ptraces this one (default) */
-    VMT_ENGINE_DISPATCH = 1, /* each thread stops itself, by signals and Syscall User Dispatch (Linux 5.11): no
-                              * helper, no ptrace */
+    VMT_ENGINE_DISPATCH = 1, /* each thread stops itself, by signals and Syscall User Dispatch: no helper, no ptrace;
+                              * Linux 5.11 on x86-64 */
     VMT_ENGINE_AUTO = 2,     /* ptrace, or where that is denied dispatch, with one line on standard error */
 } vmt_engine;
 

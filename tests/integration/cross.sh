@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# cross.sh INCLUDES: libvmt is built for aarch64 by the toolchain file, warnings being errors, and a program links with it; the command
-# and the unit tests, which need libraries for that processor to link, compile. INCLUDES are the folders of uthash and xxHash, with :
-# between them.
+# cross.sh INCLUDES: libvmt is built for aarch64 by the toolchain file, warnings being errors, and a program links with
+# it; the command and the unit tests, which need libraries for that processor to link, compile. INCLUDES are folders of
+# uthash and xxHash, with : between them.
 set -euo pipefail
 
 IFS=: read -r -a headers <<<"$1"
@@ -33,11 +33,12 @@ cmake -S "$source" -B "$folder/build" -DCMAKE_TOOLCHAIN_FILE="$source/cmake/aarc
     -DCMAKE_FIND_ROOT_PATH="$folder/root" -DCMAKE_BUILD_TYPE=Debug -DVMT_WERROR=ON \
     -DVMT_BUILD_TOOLS=OFF -DVMT_BUILD_TESTS=OFF -DVMT_BUILD_EXAMPLES=OFF >"$folder/log" 2>&1 ||
     { cat "$folder/log"; fail "it is not configured"; }
-cmake --build "$folder/build" -j2 --target vmt vmt_static >"$folder/log" 2>&1 || { cat "$folder/log"; fail "it does not build"; }
+cmake --build "$folder/build" -j2 --target vmt vmt_static >"$folder/log" 2>&1 ||
+    { cat "$folder/log"; fail "it does not build"; }
 readelf -h "$folder/build/lib/libvmt.so.0" | grep -q 'Machine: *AArch64' || fail "libvmt is for another processor"
 for library in "$folder/build/lib/libvmt.so.0" "$folder/build/lib/libvmt.a"; do
-    $compiler -std=c11 -Wall -Wextra -Werror -I"$source/include" "$source/tests/programs/labelled.c" -o "$folder/labelled" \
-        "$library" -pthread || fail "no program links with ${library##*/}"
+    $compiler -std=c11 -Wall -Wextra -Werror -I"$source/include" "$source/tests/programs/labelled.c" \
+        -o "$folder/labelled" "$library" -pthread || fail "no program links with ${library##*/}"
 done
 
 flags=(-std=gnu11 -O1 -Wall -Wextra -Werror -fsyntax-only -I"$source/include" -I"$source/harness" -I"$source/catcher"

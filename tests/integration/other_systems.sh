@@ -11,11 +11,12 @@ folder=$(mktemp -d "${TMPDIR:-/tmp}/vmt-systems.XXXXXX")
 trap 'rm -rf "$folder"' EXIT
 for system in "FreeBSD amd64" "FreeBSD aarch64" "Linux riscv64" "Linux aarch64_be" "Darwin arm64"; do
     name=${system% *} processor=${system#* }
-    if cmake -S "$source" -B "$folder/$name-$processor" -DCMAKE_SYSTEM_NAME="$name" -DCMAKE_SYSTEM_PROCESSOR="$processor" \
-        >"$folder/log" 2>&1; then
+    if cmake -S "$source" -B "$folder/$name-$processor" -DCMAKE_SYSTEM_NAME="$name" \
+        -DCMAKE_SYSTEM_PROCESSOR="$processor" >"$folder/log" 2>&1; then
         echo "FAIL: $name on $processor is configured"
         exit 1
     fi
-    tr -s ' \n' ' ' <"$folder/log" | grep -q "VMTRACE runs on Linux on x86-64 and aarch64 only; this is $name on $processor" ||
+    sentence="VMTRACE runs on Linux on x86-64 and aarch64 only; this is $name on $processor"
+    tr -s ' \n' ' ' <"$folder/log" | grep -q "$sentence" ||
         { cat "$folder/log"; echo "FAIL: $name on $processor is not refused by name"; exit 1; }
 done

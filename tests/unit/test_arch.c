@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What depends on the processor: page size, addresses with a tag, records of a signal frame; and the call that a thread waits in. */
+/* What depends on the processor: page size, addresses with a tag, records of a signal frame, the call that a thread is
+ * in. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <setjmp.h>

@@ -353,7 +353,8 @@ static void the_printed_table_has_every_call_and_argument(void **state)
         }
     }
     assert_non_null(
-        strstr(text, VMTI_NR("  0", " 63") "  read(fd, buf, count)\n      buf            written: count bytes, as many as the result\n"));
+        strstr(text, VMTI_NR("  0", " 63") "  read(fd, buf, count)\n"
+                     "      buf            written: count bytes, as many as the result\n"));
     assert_non_null(strstr(text, " [effect: mmap]\n"));
     free(text);
 }
