@@ -72,7 +72,8 @@ function(vmti_add_integration_test name)
         target_link_options(${name} PRIVATE -Wl,--wrap=_exit)
     endif()
     # libvmt comes first: its malloc family must be found before any other.
-    target_link_libraries(${name} PRIVATE ${arg_LINK} vmti_cmocka Threads::Threads)
+    # Before glibc 2.34 dlopen and mq_open have libraries of their own.
+    target_link_libraries(${name} PRIVATE ${arg_LINK} vmti_cmocka Threads::Threads ${CMAKE_DL_LIBS} rt)
     vmti_add_test(integration.${name} COMMAND ${name} LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} ${engines})
 endfunction()
 
@@ -81,6 +82,7 @@ function(vmti_add_traced_program name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "LINK")
     add_executable(${name} programs/${name}.c)
     vmti_target_defaults(${name})
-    target_link_libraries(${name} PRIVATE ${arg_LINK} Threads::Threads)
+    # Before glibc 2.34 timers and terminals have libraries of their own.
+    target_link_libraries(${name} PRIVATE ${arg_LINK} Threads::Threads rt util)
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests/programs")
 endfunction()

@@ -9,6 +9,7 @@
 
 #include <malloc.h>
 
+#include "../older_systems.h"
 #include "locality.h"
 
 enum { AT_ONCE = 4096 };

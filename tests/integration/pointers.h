@@ -5,6 +5,7 @@
 
 #include <vmt/vmt.h>
 
+#include "../older_systems.h"
 #include "calls.h"
 
 enum {

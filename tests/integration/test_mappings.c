@@ -14,6 +14,7 @@
 
 enum { PAGES = 12, WINDOW = 64 };
 
+#include "../older_systems.h"
 #include "compared.h"
 
 static int zero, ends[2];

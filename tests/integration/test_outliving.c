@@ -306,7 +306,11 @@ static void ring_of_buffers(char *p)
     struct ring r = new_ring(0);
     int sockets[2];
     CALL(socketpair(AF_UNIX, SOCK_DGRAM, 0, sockets));
-    struct io_uring_buf *entries = (struct io_uring_buf *)(p + 2 * PAGE);
+    struct { /* struct io_uring_buf */
+        uint64_t addr;
+        uint32_t len;
+        uint16_t bid, resv;
+    } *entries = (void *)(p + 2 * PAGE);
     struct {
         uint64_t address;
         uint32_t entries;

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../older_systems.h"
 #include "trace_read.h"
 
 enum { OWN = 40, OTHER = 40, ROUNDS = 4, WINDOW = 16 };

@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../older_systems.h"
+
 enum { PAGE = 4096 };
 
 struct behaviour {

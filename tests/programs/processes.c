@@ -17,6 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../older_systems.h"
+
 extern char **environ;
 
 #define CHECK(x)                                                                                                       \

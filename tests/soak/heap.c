@@ -9,6 +9,7 @@
 #include <string.h>
 #include <wchar.h>
 
+#include "../older_systems.h"
 #include "soak.h"
 
 /* ------------------------------------------------------------------------------------------- objects that are kept */

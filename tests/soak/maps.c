@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../older_systems.h"
 #include "soak.h"
 
 static unsigned char *map(size_t pages, int protection, int flags)

@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "../older_systems.h"
 #include "effects.h"
 #include "thread.h"
 #include "walk.h"

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "../older_systems.h"
 #include "locality.h"
 
 static uint64_t next_random(uint64_t *x)
