@@ -2,6 +2,7 @@
 /* The life of the catcher: made by vmt_begin, gone after vmt_end or with the program. */
 #define _GNU_SOURCE
 #include "internal.h"
+#include "proc.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -69,9 +70,10 @@ int vmti_catcher_open_trace(const char *path, uint64_t since)
         error = -EEXIST;
     if (!error && status.st_size > 0) {
         long n = vmti_os_read((int)fd, &header, sizeof header);
-        if (n < (long)sizeof header.magic || memcmp(header.magic, VMTI_TRACE_MAGIC, sizeof header.magic) != 0 ||
-            (since && n == (long)sizeof header && header.start_realtime_ns >= since))
+        if (n < (long)sizeof header.magic || memcmp(header.magic, VMTI_TRACE_MAGIC, sizeof header.magic) != 0)
             error = -EEXIST;
+        else if (since && n == (long)sizeof header && header.start_realtime_ns >= since)
+            error = -EALREADY;
     }
     if (!error)
         error = vmti_sys(SYS_ftruncate, fd, 0, 0, 0, 0, 0);
@@ -81,6 +83,24 @@ int vmti_catcher_open_trace(const char *path, uint64_t since)
         return (int)fd;
     vmti_os_close((int)fd);
     return (int)error;
+}
+
+int vmti_catcher_open_region_trace(struct vmti_region *r)
+{
+    enum { MOST = 1000000000 }; /* there is room for nine digits */
+    if (r->followed)
+        return vmti_follow_open_trace(r->trace_path);
+    if (!r->trace_number)
+        return vmti_catcher_open_trace(r->trace_path, 0);
+    char *end = r->trace_path + strlen(r->trace_path);
+    for (; r->trace_number < MOST; r->trace_number++) {
+        if (r->trace_number > 1)
+            *vmti_put_number(vmti_put_text(end, "."), r->trace_number) = '\0';
+        int fd = vmti_catcher_open_trace(r->trace_path, r->trace_since);
+        if (fd != -EALREADY && fd != -EWOULDBLOCK)
+            return fd;
+    }
+    return -EALREADY;
 }
 
 static void set_state(struct vmti_region *r, uint32_t state)
@@ -95,7 +115,7 @@ static int start_tracing(struct vmti_catcher *c)
     int fd = -1;
     close_descriptors();
     if (r->trace_path) {
-        fd = r->followed ? vmti_follow_open_trace(r->trace_path) : vmti_catcher_open_trace(r->trace_path, 0);
+        fd = vmti_catcher_open_region_trace(r);
         if (fd < 0) {
             r->error_step = VMTI_STEP_TRACE_OPEN;
             return r->error = fd;

@@ -272,8 +272,7 @@ static bool in_allocator(struct vmti_region *r, struct vmti_thread *t)
 static int open_trace(struct vmti_region *r)
 {
     int fd = -1;
-    if (r->trace_path && (fd = r->followed ? vmti_follow_open_trace(r->trace_path)
-                                           : vmti_catcher_open_trace(r->trace_path, 0)) < 0)
+    if (r->trace_path && (fd = vmti_catcher_open_region_trace(r)) < 0)
         return fd;
     int error = vmti_trace_start(r, fd, r->command, r->command_bytes, vmti_os_now(CLOCK_REALTIME),
                                  vmti_os_now(CLOCK_MONOTONIC));

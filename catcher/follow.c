@@ -24,7 +24,7 @@ int vmti_follow_open_trace(char *path)
             *vmti_put_number(vmti_put_text(end, "."), n) = '\0';
         int fd = vmti_catcher_open_trace(path, vmti_following.since);
         /* Taken by an image that this process had before, by one that had this number before, or by something else. */
-        if (fd != -EEXIST && fd != -EWOULDBLOCK && fd != -ELOOP && fd != -EISDIR)
+        if (fd != -EEXIST && fd != -EALREADY && fd != -EWOULDBLOCK && fd != -ELOOP && fd != -EISDIR)
             return fd;
     }
     return -EEXIST;

@@ -90,8 +90,11 @@ VMTI_HIDDEN void vmti_catcher_put_trailer(struct vmti_catcher *c, bool lost);
 VMTI_HIDDEN void vmti_catcher_seal_trace(struct vmti_catcher *c);
 
 /* Opens a trace file, locked until the catcher is gone, and empties it. Negative errno: EEXIST if it is there and is no
- * trace, or one that was begun at `since` (realtime ns; 0: it may be) or later; EWOULDBLOCK if another catcher writes it. */
+ * trace; EALREADY if it was begun at `since` (realtime ns; 0: it may be) or later; EWOULDBLOCK if another catcher writes it. */
 VMTI_HIDDEN int vmti_catcher_open_trace(const char *path, uint64_t since);
+
+/* That of the region. One that the environment names gets a number more while another region of this run has the file. */
+VMTI_HIDDEN int vmti_catcher_open_region_trace(struct vmti_region *r);
 
 /* ---- follow.c: `vmtrace run --follow` */
 

@@ -36,6 +36,17 @@ static _Atomic(struct vmti_region *) current;
 static atomic_flag changing = ATOMIC_FLAG_INIT;
 /* Regions begun with the trace file of the environment: the second and later ones get a number. */
 static unsigned traces_by_environment;
+/* Realtime ns. Traces of the environment's name that were begun later are of this run of tests: of a child that was forked for a
+ * test before this one, say. Of a framework that begins a program anew for each test the adapter says when the run began. */
+static uint64_t run_began;
+
+__attribute__((constructor)) static void note_when_run_began(void)
+{
+    const char *since = secure_getenv("VMT_TRACE_SINCE");
+    run_began = since ? strtoull(since, NULL, 10) : 0;
+    if (!run_began)
+        run_began = vmti_os_now(CLOCK_REALTIME);
+}
 
 bool vmti_os_clock_by_call;
 
@@ -73,23 +84,19 @@ static char *arena_string(struct vmti_arena *arena, const char *text, const char
     return copy;
 }
 
-/* FILE for the first region of a process whose trace file the environment names, FILE.2, FILE.3, … for the next. */
-static char *name_trace(struct vmti_arena *arena, const char *path)
+/* FILE for the first region whose trace file the environment names, FILE.2, FILE.3, … for the next: see
+ * vmti_catcher_open_region_trace(). */
+static char *name_trace(struct vmti_region *r, const char *path)
 {
     const char *environment = secure_getenv("VMT_TRACENAME");
-    char suffix[16] = "", *at = suffix + sizeof suffix - 1;
-    if (environment && strcmp(environment, path) == 0) {
-        unsigned n = ++traces_by_environment;
-        if (n > 1) {
-            *at = '\0';
-            do
-                *--at = (char)('0' + n % 10);
-            while (n /= 10);
-            *--at = '.';
-            return arena_string(arena, path, at);
-        }
-    }
-    return arena_string(arena, path, suffix);
+    if (!environment || strcmp(environment, path) != 0)
+        return arena_string(&r->arena, path, "");
+    char *name = arena_string(&r->arena, path, ".0123456789");
+    if (name)
+        name[strlen(path)] = '\0';
+    r->trace_number = ++traces_by_environment;
+    r->trace_since = run_began;
+    return name;
 }
 
 /* FILE.PID, with room for another number: see vmti_follow_open_trace(). */
@@ -164,7 +171,7 @@ static struct vmti_region *new_region(const vmt_config *config, bool whole_progr
     bool ok = vmti_window_make_room(r, r->window) && (!r->track_content || vmti_content_start(r));
     if (config->trace_path && *config->trace_path)
         ok = ok && (r->trace_path = r->followed ? name_followed(&r->arena, config->trace_path, r->pid)
-                                                : name_trace(&r->arena, config->trace_path));
+                                                : name_trace(r, config->trace_path));
     if (!ok) {
         arena = r->arena; /* it lies in itself */
         vmti_arena_free(&arena);

@@ -239,6 +239,8 @@ struct vmti_region {
     bool whole_program;     /* `vmtrace run` */
     bool followed;          /* ... --follow: of a process or program that came after the first */
     char *trace_path;       /* NULL: in memory */
+    unsigned trace_number;  /* that of a trace named by the environment; it has room for the number. 0: of another */
+    uint64_t trace_since;   /* ... realtime ns: such a trace that was begun later is not written over */
 
     /* P */
     pid_t pid;              /* of the traced process */
