@@ -49,6 +49,7 @@ static char *find_file(const char *file)
 {
     static const char *const more[] = {"/usr/local/lib", "/usr/local/lib/" VMTI_MULTIARCH}; /* ld.so.conf has them */
     char *path = NULL;
+#ifdef __GLIBC__ /* musl's loader does not tell */
     Dl_serinfo size, *folders = NULL;
     void *self = dlopen(NULL, RTLD_LAZY);
     if (self && dlinfo(self, RTLD_DI_SERINFOSIZE, &size) == 0 && (folders = malloc(size.dls_size))) {
@@ -57,11 +58,12 @@ static char *find_file(const char *file)
             for (unsigned i = 0; i < folders->dls_cnt && !path; i++)
                 path = find_in(folders->dls_serpath[i].dls_name, file);
     }
-    for (size_t i = 0; i < sizeof more / sizeof *more && !path; i++)
-        path = find_in(more[i], file);
     free(folders);
     if (self)
         dlclose(self);
+#endif
+    for (size_t i = 0; i < sizeof more / sizeof *more && !path; i++)
+        path = find_in(more[i], file);
     return path;
 }
 

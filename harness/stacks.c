@@ -4,10 +4,12 @@
 #include "stacks.h"
 
 #include <errno.h>
-#include <gnu/libc-version.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __GLIBC__
+#include <gnu/libc-version.h>
 #include <unwind.h>
+#endif
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -16,6 +18,8 @@
 #include "os.h"
 
 _Atomic bool vmti_stacks_on;
+
+#ifdef __GLIBC__
 
 /* ------------------------------------------------------------------------------------------- the table */
 
@@ -132,3 +136,24 @@ int vmti_stacks_start(void)
     }
     return 0;
 }
+
+#else
+
+const struct vmti_call_stack *vmti_call_stack(uint32_t number)
+{
+    (void)number;
+    return NULL;
+}
+
+uint32_t vmti_stack_take(uintptr_t site)
+{
+    (void)site;
+    return 0;
+}
+
+int vmti_stacks_start(void)
+{
+    return vmti_fail(-ENOSYS, "vmt_config.stacks: allocation stacks need glibc 2.35, and this program has another C library");
+}
+
+#endif
