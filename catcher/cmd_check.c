@@ -32,7 +32,7 @@ static const char HELP[] =
     "    page size, window, pages that leave at once, scope, write tracking and threads that count; the trace is compared\n"
     "    with its own. The allocator is that of the sanitizer that the program was built with, AddressSanitizer say, or is\n"
     "    told by the names of the libraries that it had mapped: jemalloc, mimalloc, tcmalloc, hoard, snmalloc, rpmalloc,\n"
-    "    scudo, and else glibc.\n"
+    "    scudo, and else the C library's: glibc or musl.\n"
     "\n"
     "OPTIONS\n"
     "    --pages N                 at most N distinct pages are touched\n"

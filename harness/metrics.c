@@ -21,8 +21,10 @@ bool vmti_allocator_name(const char *path, char name[static VMTI_ALLOCATOR_BYTES
     static const struct {
         const char *library, *name;
     } known[] = {
-        {"libc.so", "glibc"},
+        {"libc.so.6", "glibc"},
         {"libc-2.", "glibc"}, /* before 2.34 */
+        {"libc.so", "musl"},
+        {"ld-musl-", "musl"},
         {"libjemalloc", "jemalloc"},
         {"libmimalloc", "mimalloc"},
         {"libtcmalloc", "tcmalloc"},
@@ -127,19 +129,30 @@ void vmti_metrics_free(struct vmti_metrics *metrics)
 
 /* But for a sanitizer's, a trace does not say whose malloc lies beneath libvmt; a program that has mapped an allocator's
  * library uses it. */
-static void allocator_of_modules(const struct vmti_trace_summary *summary, char name[static VMTI_ALLOCATOR_BYTES])
+static void allocator_of_modules(const struct vmti_trace_summary *summary, const char *libc,
+                                 char name[static VMTI_ALLOCATOR_BYTES])
 {
     for (size_t i = 0; i < summary->module_count; i++)
-        if (vmti_allocator_name(summary->modules[i].path, name) && strcmp(name, "glibc") != 0)
+        if (vmti_allocator_name(summary->modules[i].path, name) && strcmp(name, "glibc") != 0 && strcmp(name, "musl") != 0)
             return;
-    snprintf(name, VMTI_ALLOCATOR_BYTES, "glibc");
+    snprintf(name, VMTI_ALLOCATOR_BYTES, "%s", libc);
 }
 
-static void write_key(const struct vmti_trace_header *h, const char *allocator, char key[static VMTI_METRICS_KEY_BYTES])
+static const char *libc_of_modules(const struct vmti_trace_summary *summary)
+{
+    char name[VMTI_ALLOCATOR_BYTES];
+    for (size_t i = 0; i < summary->module_count; i++)
+        if (vmti_allocator_name(summary->modules[i].path, name) && strcmp(name, "musl") == 0)
+            return "musl";
+    return "glibc";
+}
+
+static void write_key(const struct vmti_trace_header *h, const char *allocator, const char *libc,
+                      char key[static VMTI_METRICS_KEY_BYTES])
 {
     snprintf(key, VMTI_METRICS_KEY_BYTES,
-             "allocator=%s libc=glibc page=%" PRIu32 " window=%" PRIu64 " evict=%u scope=%s writes=%d threads=%s",
-             allocator, h->page_size, h->window, (unsigned)h->evict, vmti_scope_name((vmt_scope)h->scope),
+             "allocator=%s libc=%s page=%" PRIu32 " window=%" PRIu64 " evict=%u scope=%s writes=%d threads=%s",
+             allocator, libc, h->page_size, h->window, (unsigned)h->evict, vmti_scope_name((vmt_scope)h->scope),
              h->flags & VMTI_TRACE_HAS_WRITES ? 1 : 0, h->flags & VMTI_TRACE_HAS_ONE_THREAD ? "this" : "all");
 }
 
@@ -239,14 +252,15 @@ int vmti_metrics_read(struct vmti_trace_reader *reader, const char *allocator, s
         vmti_trace_summary_free(&summary);
         return error;
     }
+    const char *libc = libc_of_modules(&summary);
     if (vmti_trace_sanitizer(&reader->header)) {
         allocator = vmti_sanitizer_name(vmti_trace_sanitizer(&reader->header));
     } else if (!allocator) {
-        allocator_of_modules(&summary, name);
+        allocator_of_modules(&summary, libc, name);
         allocator = name;
     }
     bool writes = reader->header.flags & VMTI_TRACE_HAS_WRITES;
-    write_key(&reader->header, allocator, metrics->key);
+    write_key(&reader->header, allocator, libc, metrics->key);
     error = add_counts(&summary, writes, metrics);
     vmti_trace_summary_free(&summary);
     if (!error)

@@ -423,9 +423,30 @@ static void commands_can_be_typed(void **state)
     assert_true(vmti_command_add(command, strlen(command) + 5, "x"));
 }
 
+static void allocators_are_told_by_the_names_of_their_libraries(void **state)
+{
+    static const char *const names[][2] = {
+        {"/lib/x86_64-linux-gnu/libc.so.6", "glibc"},
+        {"/lib/x86_64-linux-gnu/libc-2.31.so", "glibc"},
+        {"/lib/ld-musl-x86_64.so.1", "musl"},
+        {"/usr/lib/x86_64-linux-musl/libc.so", "musl"},
+        {"/usr/lib/x86_64-linux-gnu/libjemalloc.so.2", "jemalloc"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char name[VMTI_ALLOCATOR_BYTES];
+        assert_true(vmti_allocator_name(names[i][0], name));
+        assert_string_equal(name, names[i][1]);
+    }
+    char name[VMTI_ALLOCATOR_BYTES];
+    assert_false(vmti_allocator_name("/opt/my own/libmy+malloc.so.1", name));
+    assert_string_equal(name, "libmy-malloc");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(allocators_are_told_by_the_names_of_their_libraries),
         IN_FOLDER(runs_hold_break_or_are_better),
         IN_FOLDER(what_cannot_be_compared_does_not_hold),
         IN_FOLDER(a_known_label_without_touches_has_no_pages),
