@@ -3,8 +3,8 @@
 #
 # tools.sh TOOL [COMPILER]: builds tool_region.c as a user would, with libvmt shared and static, and runs it under the
 # tool with both engines: the counts of a region are right, and the tool still finds what it is for. The tools: none,
-# address, thread, memory, undefined and leak (sanitizers), coverage, valgrind, gdb, strace. What is not installed is
-# skipped.
+# address, thread, memory, undefined and leak (sanitizers), coverage, valgrind, gdb, strace, ltrace, uftrace. What is
+# not installed is skipped.
 # shellcheck disable=SC2317,SC2016 # functions are called through each; $1 is gdb's
 # VMTRACE: the command; VMT_LIBRARY: libvmt.so; VMT_STATIC: libvmt.a; SOURCE: the project; LINK: what a link with libvmt.a needs.
 tool=${1:?"usage: ${0##*/} TOOL [COMPILER]"}
@@ -209,20 +209,36 @@ gdb)
         says 'traces this one already'
     done
     ;;
-strace)
-    need strace
+strace | ltrace)
+    need "$tool"
     need "$compiler"
     build
-    strace -o log true 2>/dev/null || { echo 'SKIP: strace cannot trace here'; exit 77; }
+    "$tool" -o log true 2>/dev/null || { echo "SKIP: $tool cannot trace here"; exit 77; }
+    # ltrace ends with 0, whatever the program does.
+    refused=1
+    [ "$tool" = strace ] || refused=0
     for program in ./shared ./static; do
-        what="strace, $program"
-        VMT_ENGINE=dispatch run 0 strace -f -o log "$program" region
+        what="$tool, $program"
+        VMT_ENGINE=dispatch run 0 "$tool" -f -o log "$program" region
         says '^footprint'
-        VMT_ENGINE=auto run 0 strace -f -o log "$program" region
+        VMT_ENGINE=auto run 0 "$tool" -f -o log "$program" region
         says 'the dispatch engine is used instead'
-        VMT_ENGINE=ptrace run 1 strace -f -o log "$program" region
+        says '^footprint'
+        VMT_ENGINE=ptrace run $refused "$tool" -f -o log "$program" region
         says 'traces this one already'
     done
+    ;;
+uftrace)
+    need uftrace
+    need "$compiler"
+    build -pg -DNO_SITES
+    traced() {
+        rm -rf data
+        run 0 uftrace record -d data "$program" region
+        says '^footprint'
+        uftrace replay -d data -F in_thread 2>/dev/null | grep -q 'in_thread' || fail 'uftrace did not see the thread'
+    }
+    each traced
     ;;
 *)
     echo "no such tool: $tool"
