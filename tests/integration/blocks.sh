@@ -37,6 +37,7 @@ commands() {
 try() {
     command -v sqlite3 >/dev/null || { echo "SKIP: sqlite3 is not installed"; exit 77; }
     mkdir -p "$folder/checkout" "$folder/baselines"
+    # shellcheck disable=SC2154 # build: of the script that sources this
     ln -s "$source/examples" "$source/README.md" "$build" "$folder/checkout"
     [ "$(basename "$build")" = build ] || ln -s "$build" "$folder/checkout/build"
     cp "$source/examples/baseline/baselines/lookups.vmtb" "$folder/baselines"

@@ -44,7 +44,7 @@ what='a program that succeeds'
 on 4k
 run "$vmtrace" run -n 8 -q -o disk/t -- "$programs/processes" kilobytes 30000
 status 125
-echo done >expected
+echo 'done' >expected
 same expected
 says "$work/disk/t could not be written to its end: No space left on device"
 what='no room for the beginning'

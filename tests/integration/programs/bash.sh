@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# shellcheck shell=bash
 # Pipes, subshells, substitutions, arrays, here-documents, background jobs, signals and traps.
 set -o pipefail
 
