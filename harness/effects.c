@@ -165,16 +165,21 @@ void vmti_adopt_heap(struct vmti_region *r, uintptr_t start, uintptr_t end, int 
     vmti_settle(r, start, end);
 }
 
-void vmti_adopt_unknown(struct vmti_region *r, uintptr_t start, uintptr_t end)
+static void adopt_unknown(struct vmti_region *r, uintptr_t start, uintptr_t end, int prot)
 {
     for (uintptr_t at = start; at < end;) {
         uintptr_t run = at;
         while (run < end && !(vmti_dir_get(run >> VMTI_PAGE_SHIFT) & VMTI_DIR_KNOWN))
             run += VMTI_PAGE_SIZE;
         if (run > at)
-            vmti_adopt_heap(r, at, run, PROT_READ | PROT_WRITE);
+            vmti_adopt_heap(r, at, run, prot);
         at = run + VMTI_PAGE_SIZE;
     }
+}
+
+void vmti_adopt_unknown(struct vmti_region *r, uintptr_t start, uintptr_t end)
+{
+    adopt_unknown(r, start, end, PROT_READ | PROT_WRITE);
 }
 
 /* effect[0], effect[1]: what the heap loses, if the call succeeds. */
@@ -210,6 +215,10 @@ static void after_mmap(struct vmti_region *r, struct vmti_thread *t, int64_t res
         vmti_ring_mapped(r, (int)t->call.args[4], t->call.args[5], start);
     if (!private_anonymous || !r->in_allocator(r, t))
         return;
+    if (flags & MAP_HUGETLB) { /* has one protection for each huge page (mm/hugetlb.c, hugetlb_vm_op_split) */
+        set_words(r, start, end, UINT32_MAX, VMTI_DIR_KNOWN);
+        return;
+    }
     /* With a first page that is there, all parts of the mapping share its anon_vma, and merge again when they are opened for
      * an mremap, which takes no two mappings; parts that got theirs apart never do (mm/vma.c, is_mergeable_anon_vma). An
      * allocator writes there at once. Before Linux 5.14 the call does nothing. */
@@ -279,8 +288,15 @@ static void after_mremap(struct vmti_region *r, struct vmti_thread *t, int64_t r
         end_forgetting(r, start, end, true);
     if (moved && vmti_any_tracked(start, end))
         vmti_forget(r, start, end); /* by an unmapping whose end has not been seen yet */
-    if (!t->effect[0])
+    if (!t->effect[0]) {
+        /* What the region has decided not to track stays so where it is moved to. */
+        uint32_t known = vmti_dir_get(old_start >> VMTI_PAGE_SHIFT) & VMTI_DIR_KNOWN;
+        if (known && moved)
+            set_words(r, old_start, old_end, UINT32_MAX, 0);
+        if (known)
+            set_words(r, start, end, ~VMTI_DIR_OWNER, known);
         return;
+    }
     uintptr_t kept = old_end - old_start < end - start ? old_end - old_start : end - start;
     if (moved)
         move_words(r, old_start, start, kept, (uint32_t)t->effect[1]);
@@ -339,7 +355,7 @@ static void after_mprotect(struct vmti_region *r, struct vmti_thread *t, int64_t
     if (prot == PROT_NONE)
         vmti_drop_range(r, start, end);
     else if (!error && r->in_allocator(r, t)) /* an arena grows into address space that it had reserved */
-        vmti_adopt_heap(r, start, end, prot);
+        adopt_unknown(r, start, end, prot);
     while ((length = vmti_dir_next_run(&page, limit, VMTI_DIR_TRACKED, 0))) {
         vmti_dir_set(page, page + length - 1, VMTI_DIR_PROT, (uint32_t)prot << VMTI_DIR_PROT_SHIFT);
         page += length;

@@ -50,6 +50,7 @@ static void parse_line(const char *line, const char *end, struct vmti_map *map)
     map->path_bytes = (size_t)(end - at);
     map->brk_heap = name_is(map, "[heap]");
     map->anonymous = map->is_private && (map->path_bytes == 0 || map->brk_heap || name_is(map, "[anon:"));
+    map->huge = name_is(map, "/anon_hugepage");
     map->special = map->path_bytes && map->path[0] == '[' && !map->anonymous;
 }
 

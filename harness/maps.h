@@ -12,6 +12,7 @@ struct vmti_map {
     bool anonymous;     /* private memory without a file: no name, or a name given by prctl(PR_SET_VMA) */
     bool brk_heap;      /* "[heap]" */
     bool special;       /* a stack, the vDSO and its data, vsyscall */
+    bool huge;          /* memory on huge pages, which have one protection each (mm/hugetlb.c, hugetlb_vm_op_split) */
     uint64_t offset;    /* in the file */
     const char *path;   /* not NUL-terminated; of length 0 if none */
     size_t path_bytes;

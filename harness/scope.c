@@ -74,7 +74,10 @@ static void scan_map(void *context, const struct vmti_map *map)
         scan->region->brk_start = start_of_heap(scan->region, map);
     if (!map->anonymous)
         clear_notes(first, end, VMTI_DIR_HEAP);
-    if (map->is_private && !map->special)
+    if (map->huge) {
+        if (!vmti_dir_set(first, end - 1, UINT32_MAX, VMTI_DIR_KNOWN))
+            scan->no_memory = true;
+    } else if (map->is_private && !map->special)
         mark(scan, map, first, end);
     else
         clear_notes(first, end, UINT32_MAX);

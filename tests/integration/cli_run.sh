@@ -429,6 +429,25 @@ run env TMPDIR="$work/no-such-folder" "$vmtrace" run -- true
 status 125
 says no-such-folder
 
+what='an allocator on huge pages'
+free=$(awk '/^HugePages_Free/ { print $2 }' /proc/meminfo)
+if [ "${free:-0}" -ge 16 ]; then
+    run env GLIBC_TUNABLES=glibc.malloc.hugetlb=2 "$vmtrace" run -n 8 -o huge -- "$python" -S -c 'import threading
+def work():
+    for _ in range(20):
+        lists = [list(range(3000)) for _ in range(5)]
+        text = bytearray(300000)
+        text += bytes(4000000)
+work()
+threads = [threading.Thread(target=work) for _ in range(2)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print("done")'
+    status 0
+    echo 'done' | cmp -s - out || fail "$what: other output"
+    json huge "r['complete']"
+fi
+
 what='a program that asks for another tracer'
 run "$vmtrace" run -o asked -- "$python" -S -c 'import ctypes
 print(ctypes.CDLL(None).ptrace(0, 0, 0, 0), sum(len(str(i)) for i in range(10000)))'
