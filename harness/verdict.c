@@ -14,6 +14,7 @@
 
 #include "config.h"
 #include "keep.h"
+#include "sites.h"
 
 enum {
     COLUMNS = VMTI_VERDICT_COLUMNS,
@@ -30,7 +31,8 @@ struct place {
         char label[VMTI_VERDICT_NAME_BYTES];
     } key;
     uint64_t pages, touches;
-    UT_hash_handle hh;
+    char name[VMTI_SITE_TEXT_BYTES]; /* of the site */
+    UT_hash_handle hh, by_name;
 };
 
 /* ------------------------------------------------------------------------------------------- places */
@@ -85,6 +87,28 @@ static bool collect_places(const vmt_report *report, enum vmti_counted counted, 
     return true;
 }
 
+/* Sites with the same name become one: where the function that allocates is inlined, each of its callers has a copy of
+ * the one call that the source has. */
+static void unite_sites(const vmt_report *report, struct place **places)
+{
+    struct place *p, *next, *same, *names = NULL;
+    HASH_ITER(hh, *places, p, next) {
+        if (p->key.label[0])
+            continue;
+        vmt_report_site_text(report, p->key.site, p->name, sizeof p->name);
+        HASH_FIND(by_name, names, p->name, strlen(p->name), same);
+        if (!same) {
+            HASH_ADD(by_name, names, name[0], strlen(p->name), p); /* without memory, its pages stay apart */
+            continue;
+        }
+        same->pages += p->pages;
+        same->touches += p->touches;
+        HASH_DEL(*places, p);
+        free(p);
+    }
+    HASH_CLEAR(by_name, names);
+}
+
 /* Larger numbers come first. */
 static int more(uint64_t a, uint64_t b)
 {
@@ -124,6 +148,7 @@ static void add_places(vmt_verdict *v, const vmt_report *report, enum vmti_count
         free_places(places);
         return;
     }
+    unite_sites(report, &places);
     bool by_touches = counted == VMTI_COUNT_TOUCHES || counted == VMTI_COUNT_MISSES;
     unsigned count = HASH_COUNT(places), shown = 0;
     if (count) {

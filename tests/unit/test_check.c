@@ -46,10 +46,11 @@ const char *vmti_engine_name(vmt_engine engine) { return engine == VMT_ENGINE_DI
 bool vmt_report_track_writes(const vmt_report *r) { return r->writes; }
 const char *vmt_error_text(void) { return "the sentence of the accessor that failed"; }
 
+/* Sites in the same 16 bytes are copies of one call. */
 const char *vmt_report_site_text(const vmt_report *r, const void *site, char *text, size_t bytes)
 {
     (void)r;
-    snprintf(text, bytes, "function_at_%zx file.c:12", (size_t)site);
+    snprintf(text, bytes, "function_at_%zx file.c:12", (size_t)site & ~(size_t)15);
     return text;
 }
 
@@ -295,6 +296,23 @@ static void failures_say_what_how_and_where(void **state)
     assert_non_null(strstr(v.text, "touched 10 pages of 'index', budget 1 page: 9 over\n"));
 }
 
+/* As where a function that allocates is inlined into several: its line is one place, and larger than 'names'. */
+static void copies_of_one_call_are_one_place(void **state)
+{
+    (void)state;
+    vmt_report r = {.groups = 5,
+                    .label = {"names"},
+                    .site = {(void *)0x1001, (void *)0x1001, (void *)0x2000, (void *)0x1002, (void *)0x1003},
+                    .page_touches = {9, 1, 8, 2, 3}};
+    vmt_verdict v;
+    assert_false(vmt_check_pages_at_most(&r, 0, &v));
+    assert_non_null(strstr(v.text, "by the call that allocated them:\n"
+                                   "  30 pages, 60 touches: function_at_1000 file.c:12\n"
+                                   "  10 pages, 90 touches: 'names'\n"
+                                   "  10 pages, 80 touches: function_at_2000 file.c:12\n"));
+    assert_layout(&v);
+}
+
 static void long_lists_and_names_are_cut(void **state)
 {
     (void)state;
@@ -419,6 +437,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(budgets_hold_up_to_their_value),
         cmocka_unit_test(failures_say_what_how_and_where),
+        cmocka_unit_test(copies_of_one_call_are_one_place),
         cmocka_unit_test(long_lists_and_names_are_cut),
         cmocka_unit_test(long_paths_go_on),
         cmocka_unit_test(what_cannot_be_measured_does_not_hold),
