@@ -44,7 +44,9 @@ struct module {
 struct vmti_sites {
     struct module *modules; /* in the order in which they were told */
     size_t count, capacity;
-    char *(*demangle)(const char *name, char *buffer, size_t *bytes, int *status);
+    char *(*demangle)(const char *name, char *buffer, size_t *bytes, int *status); /* NULL: not looked for, or none */
+    bool looked_for_demangler;
+    void *libstdcxx; /* where it had to be loaded for that */
 #ifdef VMTI_HAVE_LIBDW
     void *libdw;
     Dwfl_Callbacks callbacks;
@@ -164,12 +166,27 @@ static void put_name(char to[VMTI_SITE_NAME_BYTES], const char *name)
     to[n] = '\0';
 }
 
+/* A C++ program has one. The command, and a C program with a library of C++, load libstdc++ when they meet a name. */
+static void find_demangler(struct vmti_sites *sites)
+{
+    if (sites->looked_for_demangler)
+        return;
+    sites->looked_for_demangler = true;
+    void *symbol = dlsym(RTLD_DEFAULT, "__cxa_demangle");
+    if (!symbol && (sites->libstdcxx = dlopen("libstdc++.so.6", RTLD_LAZY | RTLD_LOCAL)))
+        symbol = dlsym(sites->libstdcxx, "__cxa_demangle");
+    sites->demangle = (__typeof__(sites->demangle))symbol;
+}
+
 /* False: it is not a mangled name, or there is no demangler. */
-static bool put_demangled(const struct vmti_sites *sites, char to[VMTI_SITE_NAME_BYTES], const char *mangled)
+static bool put_demangled(struct vmti_sites *sites, char to[VMTI_SITE_NAME_BYTES], const char *mangled)
 {
     int status;
     char *name = NULL;
-    if (sites->demangle && strncmp(mangled, "_Z", 2) == 0)
+    if (strncmp(mangled, "_Z", 2) != 0)
+        return false;
+    find_demangler(sites);
+    if (sites->demangle)
         name = sites->demangle(mangled, NULL, NULL, &status);
     if (name)
         put_name(to, name);
@@ -224,7 +241,7 @@ static Dwarf_Die *find_unit(const struct vmti_sites *sites, const struct module 
     return unit;
 }
 
-static void put_function(const struct vmti_sites *sites, Dwarf_Die *die, struct vmti_site *site)
+static void put_function(struct vmti_sites *sites, Dwarf_Die *die, struct vmti_site *site)
 {
     Dwarf_Attribute attribute;
     Dwarf_Attribute *linkage = sites->dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute);
@@ -254,7 +271,7 @@ static bool of_the_system(const char *file)
 }
 
 /* False: DWARF does not tell the line. */
-static bool look_up_line(const struct vmti_sites *sites, const struct module *m, uint64_t address,
+static bool look_up_line(struct vmti_sites *sites, const struct module *m, uint64_t address,
                          struct vmti_site *site)
 {
     Dwarf_Addr bias = 0;
@@ -314,7 +331,7 @@ static void open_dwarf(struct vmti_sites *sites, struct module *m)
     (void)sites, (void)m;
 }
 
-static bool look_up_line(const struct vmti_sites *sites, const struct module *m, uint64_t address,
+static bool look_up_line(struct vmti_sites *sites, const struct module *m, uint64_t address,
                          struct vmti_site *site)
 {
     (void)sites, (void)m, (void)address, (void)site;
@@ -340,7 +357,6 @@ struct vmti_sites *vmti_sites_new(void)
     struct vmti_sites *sites = calloc(1, sizeof *sites);
     if (!sites)
         return NULL;
-    sites->demangle = (__typeof__(sites->demangle))dlsym(RTLD_DEFAULT, "__cxa_demangle");
     open_libdw(sites);
     return sites;
 }
@@ -432,6 +448,8 @@ void vmti_sites_free(struct vmti_sites *sites)
         free(m->path);
     }
     close_libdw(sites);
+    if (sites->libstdcxx)
+        dlclose(sites->libstdcxx);
     free(sites->modules);
     free(sites);
 }

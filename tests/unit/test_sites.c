@@ -62,6 +62,13 @@ static __attribute__((noinline)) uintptr_t into_which_headers_are_inlined(void)
     return address;
 }
 
+__attribute__((noinline)) uintptr_t of_cxx(void) __asm__("_ZN3vmt7exampleEi");
+uintptr_t of_cxx(void)
+{
+    volatile uintptr_t address = here();
+    return address;
+}
+
 static bool libdw_is_there(void)
 {
 #ifdef VMTI_HAVE_LIBDW
@@ -160,6 +167,25 @@ static void symbols_do_where_libdw_is_absent(void **state)
     vmti_sites_free(sites);
 }
 
+/* Here as in the command nothing else has loaded a demangler, but for the runtime of UBSan, which is C++. */
+static void names_of_cxx_are_demangled(void **state)
+{
+    (void)state;
+    assert_true(!dlsym(RTLD_DEFAULT, "__cxa_demangle") || dlsym(RTLD_DEFAULT, "__ubsan_handle_type_mismatch_v1"));
+    void *libstdcxx = dlopen("libstdc++.so.6", RTLD_LAZY);
+    if (!libstdcxx)
+        skip();
+    dlclose(libstdcxx);
+    const char *libdw = vmti_sites_libdw;
+    vmti_sites_libdw = "libdw-that-is-not-there.so.1";
+    struct vmti_sites *sites = sites_of_this_process();
+    vmti_sites_libdw = libdw;
+    struct vmti_site site;
+    vmti_sites_look_up(sites, of_cxx(), &site);
+    assert_string_equal(site.function, "vmt::example(int)");
+    vmti_sites_free(sites);
+}
+
 static void what_is_not_known_is_a_number(void **state)
 {
     (void)state;
@@ -218,6 +244,7 @@ int main(void)
         cmocka_unit_test(a_header_of_the_system_is_named_by_its_caller),
         cmocka_unit_test(another_process_is_named_by_its_mappings),
         cmocka_unit_test(symbols_do_where_libdw_is_absent),
+        cmocka_unit_test(names_of_cxx_are_demangled),
         cmocka_unit_test(what_is_not_known_is_a_number),
         cmocka_unit_test(damaged_files_are_no_harm),
     };
