@@ -14,6 +14,11 @@
  *     if (region.error())
  *         puts(vmt_error_text());
  *
+ * A test that is to be skipped where nothing can be traced begins its region so, for a thrown error would fail it:
+ *
+ *     vmt::region region(std::nothrow);
+ *     vmt_skip_if_untraceable(region.error());
+ *
  * A process has one region at a time: make a second vmt::region only after the first one has ended. End a region in the
  * thread that made it.
  */
