@@ -247,7 +247,8 @@ static int begin_locked(const vmt_config *config, bool whole_program)
         return -ENOTSUP;
     if (!vmti_wrap_sees_blocks())
         return vmti_fail(-EINVAL, "malloc does not reach libvmt: another definition comes first in symbol order; link "
-                                  "(or preload) libvmt before other allocators");
+                                  "libvmt before other allocators, or preload it before them: "
+                                  "LD_PRELOAD='libvmt.so.0 libother.so'");
     vmti_wrap_start();
     if (config->live_bytes && vmti_sanitizer())
         return vmti_fail(-ENOTSUP, "vmt_config.live_bytes is true, but this program has the malloc of %s, whose blocks cannot be "
