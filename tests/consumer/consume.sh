@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # consume.sh WAY CC CXX BUILD: another project configures, builds and runs its tests, with VMTRACE in this WAY: package
-# and pkgconfig take what BUILD installs, moved elsewhere after that; make does so without CMake; fetch and
+# and pkgconfig take what BUILD installs, moved elsewhere after that; make and meson do so without CMake; fetch and
 # subdirectory take the sources. All in folders with blanks in their names.
 set -euo pipefail
 
@@ -75,6 +75,18 @@ with_make() {
     rm -r "$folder/the make"
 }
 
+with_meson() {
+    command -v meson >/dev/null || { echo "SKIP: meson is not installed"; exit 77; }
+    mkdir "$folder/the meson"
+    cp "$source"/tests/consumer/{meson.build,budget_test.c} "$folder/the meson"
+    quietly env CC="$cc" meson setup "$folder/the build" "$folder/the meson"
+    quietly meson compile -C "$folder/the build"
+    quietly meson test -C "$folder/the build" --print-errorlogs
+    for result in 'Ok: *2' 'Expected Fail: *2' 'Skipped: *0'; do
+        grep -q "^$result *$" "$folder/log" || { cat "$folder/log"; echo "FAIL: no line '$result'"; exit 1; }
+    done
+}
+
 case $way in
 package | pkgconfig)
     install_and_move
@@ -93,8 +105,12 @@ make)
     quietly pkg-config --exact-version="$(sed -n 's/^set(PACKAGE_VERSION "\(.*\)")/\1/p' \
         "$folder/the prefix"/lib*/{,*/}cmake/vmt/vmt-config-version.cmake 2>/dev/null)" vmt
     ;;
+meson)
+    install_and_move
+    with_meson
+    ;;
 *)
-    echo "consume.sh: '$way' is not package, pkgconfig, make, fetch or subdirectory" >&2
+    echo "consume.sh: '$way' is not package, pkgconfig, make, meson, fetch or subdirectory" >&2
     exit 2
     ;;
 esac

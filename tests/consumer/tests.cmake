@@ -4,7 +4,7 @@
 
 foreach(compilers "gcc;g++" "clang;clang++")
     list(GET compilers 0 compiler)
-    foreach(way package pkgconfig make fetch subdirectory)
+    foreach(way package pkgconfig make meson fetch subdirectory)
         # The last two build VMTRACE itself: each with one compiler always, with the other with the label full.
         set(labels integration)
         if("${way}.${compiler}" MATCHES "^(fetch.clang|subdirectory.gcc)$")

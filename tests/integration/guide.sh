@@ -19,6 +19,9 @@ for command in 'vmtrace run -n 16' --against --follow VMT_UPDATE_BASELINES=1 'vm
     grep -q -e "$command" "$folder/commands" || fail "the guide shows no $command"
 done
 try $guide "$folder/commands" "$folder/out"
+if ldconfig -p 2>/dev/null | grep -q libjemalloc.so.2; then
+    grep -q '^\[allocator=jemalloc ' "$folder/baselines/lookups.vmtb" || fail "nothing is recorded for jemalloc"
+fi
 footprint() {
     "$build/bin/vmtrace" report "$folder/checkout/$1" | sed -n 's/^footprint *//p'
 }
@@ -34,6 +37,12 @@ done
     fail "two versions are the same"
 sed -n '/^allocation sites that got worse/,/build_index/p' "$folder/out" >"$folder/example.txt"
 diff -u "$folder/guide.txt" "$folder/example.txt" || fail "the difference is not the one that the guide shows"
+
+# Meson's lines are those of a project that is built so (tests/consumer/).
+block $guide meson '## Meson' | sed -n "s/^test('budget_test', budget_test, env: //p" | tr -d ')' >"$folder/meson"
+[ -s "$folder/meson" ] || fail "there is no test in the lines for Meson"
+grep -qF -f "$folder/meson" "$source/tests/consumer/meson.build" ||
+    fail "tests/consumer/meson.build sets another environment"
 
 # The project, and the jobs.
 project budget_test.c
