@@ -28,12 +28,13 @@ static const double ONE_PERCENT = 1;
 struct site_name {
     uint64_t site;
     char text[VMTI_SITE_TEXT_BYTES];
-    UT_hash_handle hh;
+    UT_hash_handle hh, by_text;
 };
 
 struct vmti_study_names {
     struct vmti_sites *sites;
     struct site_name *known; /* those that were asked for */
+    struct site_name *texts; /* the first of those with each text */
 };
 
 static int no_memory(struct vmti_study *study)
@@ -248,11 +249,44 @@ static int take_only_thread(struct vmti_study *study)
     return 0;
 }
 
+static struct site_name *find_name(struct vmti_study_names *names, uint64_t site)
+{
+    struct site_name *name;
+    HASH_FIND(hh, names->known, &site, sizeof site, name);
+    if (name)
+        return name;
+    name = malloc(sizeof *name);
+    if (!name)
+        return NULL;
+    name->site = site;
+    vmti_site_text(names->sites, site, name->text, sizeof name->text);
+    HASH_ADD(hh, names->known, site, sizeof name->site, name);
+    if (name->hh.tbl) /* uthash leaves it NULL when it could not add */
+        return name;
+    free(name);
+    return NULL;
+}
+
+/* The first site with the same name: where the function that allocates is inlined into several, each has a copy of the
+ * one call that the source has. */
+static uint64_t site_for(void *context, uint64_t site)
+{
+    struct vmti_study_names *names = context;
+    struct site_name *name = find_name(names, site), *first;
+    if (!name)
+        return site;
+    HASH_FIND(by_text, names->texts, name->text, strlen(name->text), first);
+    if (first)
+        return first->site;
+    HASH_ADD(by_text, names->texts, text[0], strlen(name->text), name);
+    return site;
+}
+
 /* Reads the groups whose bits are set, and all else if it is not there yet. */
 static int read_figures(struct vmti_study *study, unsigned groups)
 {
     struct vmti_insight insight;
-    int error = vmti_insight_read(&study->reader, groups, &insight);
+    int error = vmti_insight_read_sites(&study->reader, groups, site_for, study->names, &insight);
     if (error == -EIO && !study->reader.error)
         error = 0; /* the figures are those of the part that there is, as the counts are */
     if (error)
@@ -286,6 +320,7 @@ static void free_names(struct vmti_study_names *names)
     struct site_name *name, *next;
     if (!names)
         return;
+    HASH_CLEAR(by_text, names->texts);
     HASH_ITER(hh, names->known, name, next)
     {
         HASH_DEL(names->known, name);
@@ -313,23 +348,8 @@ void vmti_study_free(struct vmti_study *study)
 
 const char *vmti_study_site(const struct vmti_study *study, uint64_t site)
 {
-    struct vmti_study_names *names = study->names;
-    struct site_name *name;
-    if (!site)
-        return "";
-    HASH_FIND(hh, names->known, &site, sizeof site, name);
-    if (name)
-        return name->text;
-    name = malloc(sizeof *name);
-    if (!name)
-        return "?";
-    name->site = site;
-    vmti_site_text(names->sites, site, name->text, sizeof name->text);
-    HASH_ADD(hh, names->known, site, sizeof name->site, name);
-    if (name->hh.tbl) /* uthash leaves it NULL when it could not add */
-        return name->text;
-    free(name);
-    return "?";
+    const struct site_name *name = site ? find_name(study->names, site) : NULL;
+    return !site ? "" : name ? name->text : "?";
 }
 
 void vmti_study_start_time(const struct vmti_study *study, char *text, size_t bytes)

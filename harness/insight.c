@@ -126,11 +126,14 @@ struct known_page {
     uint64_t additions; /* of owners, when this was looked up */
     uint64_t allocation, offset;
     const struct vmti_trace_owner *owner;
+    uint64_t site; /* that stands for its owner's; 0: not known */
 };
 
 struct pass {
     struct vmti_insight *insight;
     unsigned by;
+    vmti_site_for *site_for;
+    void *context;
     struct vmti_owners_told owners;
     uint64_t additions;
     struct known_page *known;
@@ -158,13 +161,15 @@ static const struct known_page *look_up(struct pass *pass, uint64_t page)
     if (known->owner) {
         known->allocation = vmti_owners_told_order(&pass->owners, known->owner);
         known->offset = page - known->owner->first_page;
+        known->site = pass->site_for && known->owner->site ? pass->site_for(pass->context, known->owner->site)
+                                                           : known->owner->site;
     } else {
         known->offset = vmti_locality_order(&pass->insight->all, page);
     }
     return known;
 }
 
-static int take_for_groups(struct pass *pass, const struct touch *touch, const struct vmti_trace_owner *owner)
+static int take_for_groups(struct pass *pass, const struct touch *touch, const struct known_page *known)
 {
     int error = 0;
     for (unsigned by = 0; by < VMTI_GROUPINGS && !error; by++) {
@@ -175,11 +180,11 @@ static int take_for_groups(struct pass *pass, const struct touch *touch, const s
         if (by == VMTI_BY_THREAD)
             key.number = touch->thread;
         else if (by == VMTI_BY_SITE)
-            key.number = owner ? owner->site : 0;
+            key.number = known->site;
         else if (by == VMTI_BY_PHASE)
             key = pass->phase;
-        else if (owner)
-            memcpy(key.name, owner->label, strlen(owner->label));
+        else if (known->owner)
+            memcpy(key.name, known->owner->label, strlen(known->owner->label));
         if (by == VMTI_BY_THREAD || by == VMTI_BY_SITE || *key.name)
             error = touch_group(&pass->insight->groups[by], &key, touch->page);
     }
@@ -199,7 +204,7 @@ static int take_touches(struct pass *pass)
         names[2 * i] = known->allocation;
         names[2 * i + 1] = known->offset;
         if (pass->by)
-            error = take_for_groups(pass, touch, known->owner);
+            error = take_for_groups(pass, touch, known);
     }
     XXH3_64bits_update(pass->fingerprint, names, 2 * pass->count * sizeof *names);
     pass->count = 0;
@@ -230,7 +235,13 @@ static int take_event(struct pass *pass, const struct vmti_event *event)
 
 int vmti_insight_read(struct vmti_trace_reader *reader, unsigned by, struct vmti_insight *insight)
 {
-    struct pass pass = {.insight = insight, .by = by};
+    return vmti_insight_read_sites(reader, by, NULL, NULL, insight);
+}
+
+int vmti_insight_read_sites(struct vmti_trace_reader *reader, unsigned by, vmti_site_for *site_for, void *context,
+                            struct vmti_insight *insight)
+{
+    struct pass pass = {.insight = insight, .by = by, .site_for = site_for, .context = context};
     struct vmti_event event;
     memset(insight, 0, sizeof *insight);
     int error = vmti_owners_told_read(&pass.owners, reader);

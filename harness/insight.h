@@ -43,6 +43,13 @@ struct vmti_insight {
  */
 VMTI_HIDDEN int vmti_insight_read(struct vmti_trace_reader *reader, unsigned by, struct vmti_insight *insight);
 
+/* Which site stands for all that are one group with this one. */
+typedef uint64_t vmti_site_for(void *context, uint64_t site);
+
+/* The same, with the groups of sites that site_for tells; NULL: each site is one. */
+VMTI_HIDDEN int vmti_insight_read_sites(struct vmti_trace_reader *reader, unsigned by, vmti_site_for *site_for,
+                                        void *context, struct vmti_insight *insight);
+
 VMTI_HIDDEN void vmti_insight_free(struct vmti_insight *insight);
 
 /* The next group, NULL for the first; or NULL: no more. */

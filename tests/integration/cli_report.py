@@ -397,6 +397,16 @@ def check_many_pages(programs):
     check([g["touches"] for g in r["by_thread"]] == [t["touches"] for t in r["threads_detail"]], "wide: threads")
 
 
+def check_inlined(programs):
+    """Copies of one call that allocates, in the functions that it is inlined into, are one site."""
+    vmtrace("run", "-q", "-o", "inlined.vmt", "--", os.path.join(programs, "inlined_sites"))
+    r = json.loads(report("inlined.vmt", "json"))
+    sites = [g["site"] for g in r["by_site"]]
+    check(len(set(sites)) == len(sites), "inlined: a site has two rows: %s" % sites)
+    named = [g["pages"] for g in r["by_site"] if (g["site"] or "").startswith("new_pages inlined_sites.c:")]
+    check(named == [60] or not any(".c:" in (site or "") for site in sites), "inlined: %s" % r["by_site"])
+
+
 # ---------------------------------------------------------------- all of it
 
 
@@ -454,6 +464,7 @@ def main():
         check_wrong_use("mixed.vmt")
         check_against("mixed.vmt", "plain.vmt")
         check_against("empty.vmt", "hostile.vmt")
+        check_inlined(programs)
         check_size(programs)
         check_many_pages(programs)
         if shutil.which("gnuplot"):
