@@ -14,14 +14,18 @@ shift 2
 work=$(mktemp -d "${TMPDIR:-/tmp}/vmt-corpus.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 143' TERM HUP INT
-vmtrace=$build/bin/vmtrace
+# Traces name the files that were mapped: those of a folder that says nothing of who made the corpus.
+mkdir "$work/bin" "$work/lib"
+cp "$build/bin/vmtrace" "$build/tests/fuzz/fuzz_records" "$build/tests/programs/made_trace" "$work/bin"
+cp "$build/lib"/libvmt.so.0 "$work/lib"
+vmtrace=$work/bin/vmtrace
 export VMT_KEEP=none
 
 # record NAME VARIABLE=VALUE...: the trace of a region with every kind of record.
 record() {
     name=$1
     shift
-    env "$@" VMT_TRACENAME="$work/traces/$name" "$build/tests/fuzz/fuzz_records"
+    env "$@" VMT_TRACENAME="$work/traces/$name" LD_PRELOAD="$work/lib/libvmt.so.0" "$work/bin/fuzz_records"
 }
 
 # traces: some of each kind that there is, in $work/traces.
@@ -37,10 +41,10 @@ traces() {
     "$vmtrace" run -q -n 8 --follow -o follow -- sh -c 'sh -c "exit 3"; exec true'
     # In a shell of its own: it would say that the signal killed vmtrace.
     sh -c '"$0" run -q -n 8 --writes -o killed -- sh -c "kill -KILL \$\$"; exit 0' "$vmtrace" 2>/dev/null
-    "$build/tests/programs/made_trace" one one
-    "$build/tests/programs/made_trace" empty empty
-    "$build/tests/programs/made_trace" mixed mixed 150 200
-    "$build/tests/programs/made_trace" hostile hostile 60 200
+    "$work/bin/made_trace" one one
+    "$work/bin/made_trace" empty empty
+    "$work/bin/made_trace" mixed mixed 150 200
+    "$work/bin/made_trace" hostile hostile 60 200
     i=0
     for followed in follow.*; do
         i=$((i + 1))
@@ -73,7 +77,7 @@ seeds() {
         done
         { printf '\000'; cat "$work/traces/all"; } >"$work/diff/seeds/seed-trace"
         ;;
-    *) ;;
+    *) cp "$folder/corpus/$1"/seed-* "$work/$1/seeds" 2>/dev/null || true ;; # written by hand
     esac
 }
 
