@@ -98,8 +98,10 @@ static void walk_and_call(void)
     vmti_walk_call(&region, &thread, &call, vmti_row(the.nr));
     outcome->result =
         vmti_syscall6(the.nr, the.args[0], the.args[1], the.args[2], the.args[3], the.args[4], the.args[5]);
+#ifdef SYS_modify_ldt
     if (the.nr == SYS_modify_ldt) /* gives an unsigned int: arch/x86/kernel/ldt.c */
         outcome->result = (int32_t)outcome->result;
+#endif
     for (unsigned i = 0; i < the.count; i++)
         outcome->counts[i] = count_bytes(&the.slots[i]);
     if (the.varies && outcome->result > 0)

@@ -146,8 +146,10 @@ static void make_call(void)
         running->stage = BROKEN;
         _exit(0);
     }
+#ifdef SYS_modify_ldt
     if (the.nr == SYS_modify_ldt) /* gives an unsigned int: arch/x86/kernel/ldt.c */
         running->result = (int32_t)running->result;
+#endif
     for (unsigned i = 0; i < the.count; i++)
         memcpy(running->memory[i], area(i), AREA_PAGES * PAGE);
     running->stage = COMPLETE;

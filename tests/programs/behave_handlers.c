@@ -9,8 +9,8 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <ucontext.h>
 
+#include "../context.h"
 #include "behave.h"
 
 static sigjmp_buf before;
@@ -121,29 +121,29 @@ static volatile uintptr_t base;
 static void describe(int signal, siginfo_t *info, void *context)
 {
     ucontext_t *frame = context;
-    greg_t *registers = frame->uc_mcontext.gregs;
     intptr_t offset = (intptr_t)((uintptr_t)info->si_addr - base);
     if (signal == SIGTRAP)
-        say("signal %d code %d trap %lld\n", signal, info->si_code, registers[REG_TRAPNO]);
+        say("signal %d code %d trap %lu\n", signal, info->si_code, (unsigned long)context_trap(frame));
     else if (signal == SIGSYS)
         say("signal %d code %d call %d\n", signal, info->si_code, info->si_syscall);
     else
-        say("signal %d code %d at %lx trap %lld error %llx cr2 %d\n", signal, info->si_code, (unsigned long)offset,
-            registers[REG_TRAPNO], registers[REG_ERR], (uintptr_t)registers[REG_CR2] == base + (uintptr_t)offset);
+        say("signal %d code %d at %lx trap %lu error %lx same address %d\n", signal, info->si_code,
+            (unsigned long)offset, (unsigned long)context_trap(frame), (unsigned long)context_error(frame),
+            context_fault_address(frame) == base + (uintptr_t)offset);
     touch_heap();
     if (signal == SIGTRAP)
-        registers[REG_EFL] &= ~0x100LL;
+        context_leave_trap(frame);
     else
         siglongjmp(before, 1);
 }
 
-#define ATTEMPT(origin, ...)                                                         \
-    do {                                                                             \
-        base = (uintptr_t)(origin);                                                  \
-        if (!sigsetjmp(before, 1)) {                                                 \
-            __VA_ARGS__;                                                             \
-            puts("went well");                                                       \
-        }                                                                            \
+#define ATTEMPT(origin, ...)                                                                                           \
+    do {                                                                                                               \
+        base = (uintptr_t)(origin);                                                                                    \
+        if (!sigsetjmp(before, 1)) {                                                                                   \
+            __VA_ARGS__;                                                                                               \
+            puts("went well");                                                                                         \
+        }                                                                                                              \
     } while (0)
 
 static int faults(void)
@@ -165,11 +165,14 @@ static int faults(void)
     int fd = memfd_create("short", 0);
     volatile char *mapped = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     ATTEMPT(mapped, mapped[PAGE + 7] = 1);
+#ifdef __x86_64__ /* others do not trap there, or have no single step of a program's own */
     volatile int zero = 0;
-    ATTEMPT(0, base = (uintptr_t)&&divide; divide : __asm__ volatile("movl $1, %%eax; cltd; idivl %0" ::"m"(zero)
-                                                                     : "eax", "edx"));
-    __asm__ volatile("int3");
+    ATTEMPT(0, base = (uintptr_t) && divide; divide
+            : __asm__ volatile("movl $1, %%eax; cltd; idivl %0" ::"m"(zero)
+                               : "eax", "edx"));
     __asm__ volatile("pushfq; orl $0x100, (%%rsp); popfq; nop" ::: "memory", "cc"); /* a single step */
+#endif
+    __asm__ volatile(BREAKPOINT_INSTRUCTION);
     printf("%u\n", touch_heap() > 0);
     return 0;
 }
@@ -178,7 +181,8 @@ static int illegal(void)
 {
     set_handler(SIGILL, describe, 0);
     uint8_t *code = mmap(NULL, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    memcpy(code, "\x0f\x0b", 2);
+    memcpy(code, ILLEGAL_CODE, ILLEGAL_BYTES);
+    __builtin___clear_cache((char *)code, (char *)code + ILLEGAL_BYTES);
     ATTEMPT(code, ((void (*)(void))(uintptr_t)code)());
     return 0;
 }

@@ -4,12 +4,27 @@
  * registers read and written; exec and exit as events.
  */
 #define _GNU_SOURCE
+#include <elf.h>
 #include <sys/ptrace.h>
+#include <sys/uio.h>
 #include <sys/user.h>
 
 #include "behave.h"
 
 static long *word;
+
+/* The number of the call that the child is in; its registers too. */
+static long long call_of(pid_t child, struct user_regs_struct *registers)
+{
+#ifdef __x86_64__
+    ptrace(PTRACE_GETREGS, child, NULL, registers);
+    return (long long)registers->orig_rax;
+#else
+    struct iovec all = {registers, sizeof *registers};
+    ptrace(PTRACE_GETREGSET, child, (void *)NT_PRSTATUS, &all);
+    return (long long)registers->regs[8];
+#endif
+}
 
 static int calls(void)
 {
@@ -33,8 +48,7 @@ static int calls(void)
         if (!WIFSTOPPED(status))
             break;
         struct user_regs_struct *registers = new_memory(PAGE);
-        ptrace(PTRACE_GETREGS, child, NULL, registers);
-        printf("call %lld, word %lx\n", (long long)registers->orig_rax,
+        printf("call %lld, word %lx\n", call_of(child, registers),
                (unsigned long)ptrace(PTRACE_PEEKDATA, child, word, NULL));
         if (stops++ == 1)
             result("poke", ptrace(PTRACE_POKEDATA, child, word, (void *)0x5678));

@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <ucontext.h>
 #include <unistd.h>
 
+#include "../context.h"
 #include "behave.h"
 
 #ifndef PR_SET_SYSCALL_USER_DISPATCH
@@ -21,9 +21,8 @@
 /* Answers the call itself: it gives 4711, less what the call was given. */
 static void answer(int signal, siginfo_t *info, void *context)
 {
-    greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
     say("signal %d code %d call %d\n", signal, info->si_code, info->si_syscall);
-    registers[REG_RAX] = 4711 - registers[REG_RDI];
+    context_set_result(context, 4711 - (long)context_argument(context, 0));
     touch_heap();
 }
 
@@ -100,11 +99,11 @@ static volatile char selector;
 static void emulate(int signal, siginfo_t *info, void *context)
 {
     selector = 0;
-    greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
-    if (info->si_syscall == SYS_getpgid)
-        registers[REG_RAX] = 4711 - registers[REG_RDI];
-    else
-        registers[REG_RAX] = syscall(info->si_syscall, registers[REG_RDI], registers[REG_RSI], registers[REG_RDX]);
+    long result = 4711 - (long)context_argument(context, 0);
+    if (info->si_syscall != SYS_getpgid)
+        result = syscall(info->si_syscall, context_argument(context, 0), context_argument(context, 1),
+                         context_argument(context, 2));
+    context_set_result(context, result);
     say("signal %d code %d call %d\n", signal, info->si_code, info->si_syscall);
     touch_heap();
 }

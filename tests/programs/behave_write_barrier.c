@@ -6,8 +6,8 @@
 #define _GNU_SOURCE
 #include <stdatomic.h>
 #include <sys/mman.h>
-#include <ucontext.h>
 
+#include "../context.h"
 #include "behave.h"
 
 enum { PAGES = 64, AREAS = 3 };
@@ -24,7 +24,7 @@ static void open_page(int signal, siginfo_t *info, void *context)
         if (!area[k] || at < area[k] || at >= area[k] + PAGES * PAGE)
             continue;
         other_codes += info->si_code != SEGV_ACCERR;
-        writes += (((ucontext_t *)context)->uc_mcontext.gregs[REG_ERR] & 2) != 0;
+        writes += context_wrote(context);
         faults[k]++;
         char *block = malloc(5000);
         block[100] = 1;

@@ -22,8 +22,7 @@
 extern char **environ;
 
 #define CHECK(x)                                                                                                       \
-    ((x) ? (void)0                                                                                                     \
-         : (void)(printf("line %d: " #x " does not hold (%s)\n", __LINE__, strerror(errno)), fflush(stdout)))
+    ((x) ? (void)0 : (void)(printf("line %d: " #x " does not hold (%s)\n", __LINE__, strerror(errno)), fflush(stdout)))
 
 enum { BYTES = 100000 };
 static char *block;
@@ -62,8 +61,10 @@ static pid_t fork_somehow(int way)
         return fork();
     case 1:
         return _Fork();
+#ifdef SYS_fork
     case 2:
         return (pid_t)syscall(SYS_fork);
+#endif
     default:
         return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
     }
@@ -81,14 +82,12 @@ static void forks(int count)
     }
 }
 
-/* Registers that a system call preserves: fork by the instruction, with all of them set. */
-static void registers(void)
+/* A fork by the instruction, with registers set that a call preserves; did it? */
+#ifdef __x86_64__
+static long fork_with_registers(const unsigned char *before, unsigned char *after, bool *same)
 {
-    _Alignas(64) unsigned char before[512], after[512];
     unsigned long red = 0x1234567890abcdefUL, seen = 0, r12 = 0, r15 = 0, rdi = 0, r9 = 0;
     long child;
-    for (unsigned i = 0; i < sizeof before; i++)
-        before[i] = (unsigned char)(i * 7 + 1);
     __asm__ volatile(
         "movdqu 0(%[b]), %%xmm0; movdqu 16(%[b]), %%xmm5; movdqu 32(%[b]), %%xmm15\n"
         "mov $0x1212, %%r12; mov $0x1515, %%r15; mov $0x0d01, %%rdi; mov $0x0909, %%r9\n"
@@ -100,8 +99,36 @@ static void registers(void)
         : "=&a"(child), [seen] "=&r"(seen), [r12] "=m"(r12), [r15] "=m"(r15), [rdi] "=m"(rdi), [r9] "=m"(r9)
         : [a] "r"(after), [b] "r"(before), [red] "r"(red)
         : "rcx", "r11", "r12", "r15", "rdi", "r9", "xmm0", "xmm5", "xmm15", "memory", "cc");
-    bool same = memcmp(before, after, 48) == 0 && seen == red && r12 == 0x1212 && r15 == 0x1515 && rdi == 0x0d01 &&
-                r9 == 0x0909;
+    *same = seen == red && r12 == 0x1212 && r15 == 0x1515 && rdi == 0x0d01 && r9 == 0x0909;
+    return child;
+}
+#elif defined(__aarch64__)
+static long fork_with_registers(const unsigned char *before, unsigned char *after, bool *same)
+{
+    register long x0 __asm__("x0") = SIGCHLD;
+    register unsigned long x1 __asm__("x1") = 0, x2 __asm__("x2") = 0, x3 __asm__("x3") = 0, x4 __asm__("x4") = 0;
+    register unsigned long x5 __asm__("x5") = 0x0505, x7 __asm__("x7") = 0x0707, x8 __asm__("x8") = SYS_clone;
+    register unsigned long x9 __asm__("x9") = 0x0909, x17 __asm__("x17") = 0x1717, x28 __asm__("x28") = 0x2828;
+    __asm__ volatile("ldr q0, [%[b]]; ldr q5, [%[b], #16]; ldr q31, [%[b], #32]\n"
+                     "svc #0\n"
+                     "str q0, [%[a]]; str q5, [%[a], #16]; str q31, [%[a], #32]\n"
+                     : "+r"(x0), "+r"(x1), "+r"(x5), "+r"(x7), "+r"(x8), "+r"(x9), "+r"(x17), "+r"(x28)
+                     : [a] "r"(after), [b] "r"(before), "r"(x2), "r"(x3), "r"(x4)
+                     : "v0", "v5", "v31", "memory", "cc");
+    *same =
+        x1 == 0 && x5 == 0x0505 && x7 == 0x0707 && x8 == SYS_clone && x9 == 0x0909 && x17 == 0x1717 && x28 == 0x2828;
+    return x0;
+}
+#endif
+
+static void registers(void)
+{
+    _Alignas(64) unsigned char before[512], after[512];
+    bool same;
+    for (unsigned i = 0; i < sizeof before; i++)
+        before[i] = (unsigned char)(i * 7 + 1);
+    long child = fork_with_registers(before, after, &same);
+    same = same && memcmp(before, after, 48) == 0;
     if (child == 0)
         _exit(same ? 7 : 8);
     CHECK(same);

@@ -14,9 +14,9 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <ucontext.h>
 #include <unistd.h>
 
+#include "../context.h"
 #include "soak.h"
 
 static int send_self(int signal)
@@ -241,6 +241,26 @@ static void guards(void)
     free(p);
 }
 
+/* A function that gives the value. */
+#ifdef __x86_64__
+enum { CODE_FROM_END = 3 };
+static void write_code(unsigned char *at, unsigned value)
+{
+    *at = 0xb8; /* mov $value, %eax; ret */
+    memcpy(at + 1, &value, 4);
+    at[5] = 0xc3;
+}
+#else
+enum { CODE_FROM_END = 4 };
+static void write_code(unsigned char *at, unsigned value)
+{
+    uint32_t code[] = {0x52800000 | (value & 0xffff) << 5, 0x72a00000 | value >> 16 << 5,
+                       0xd65f03c0}; /* movz w0, #low; movk w0, #high, lsl #16; ret */
+    memcpy(at, code, sizeof code);
+    __builtin___clear_cache((char *)at, (char *)at + sizeof code);
+}
+#endif
+
 /* Code in memory from malloc, made executable and changed. */
 static void code(void)
 {
@@ -248,13 +268,11 @@ static void code(void)
     unsigned char *p = heap ? aligned_alloc(PAGE, 2 * PAGE)
                             : mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(p != MAP_FAILED && p);
-    size_t at = PAGE - 3; /* across both pages */
+    size_t at = PAGE - CODE_FROM_END; /* across both pages */
     for (unsigned i = 1; i < 5; i++) {
         unsigned value = (unsigned)draw();
         CHECK_IS(mprotect(p, 2 * PAGE, PROT_READ | PROT_WRITE), 0);
-        p[at] = 0xb8; /* mov $value, %eax; ret */
-        memcpy(p + at + 1, &value, 4);
-        p[at + 5] = 0xc3;
+        write_code(p + at, value);
         CHECK_IS(mprotect(p, 2 * PAGE, PROT_READ | PROT_EXEC), 0);
         unsigned (*function)(void);
         unsigned char *start = p + at;
@@ -314,12 +332,13 @@ static __thread sigjmp_buf after_trap;
 
 static void trapped(int signal, siginfo_t *info, void *context)
 {
-    ucontext_t *c = context;
     me->hits[signal]++;
     me->scratch[60]++;
     seen_code = info->si_code;
     if (signal == SIGILL)
-        c->uc_mcontext.gregs[REG_RIP] += 2; /* ud2 */
+        context_skip_illegal(context);
+    else if (signal == SIGTRAP)
+        context_leave_trap(context);
     else if (signal == SIGFPE)
         siglongjmp(after_trap, 1);
 }
@@ -327,16 +346,21 @@ static void trapped(int signal, siginfo_t *info, void *context)
 /* Instructions that the CPU refuses. */
 static void traps(void)
 {
-    static const int signals[] = {SIGILL, SIGTRAP, SIGFPE};
-    int signal = signals[below(3)];
+    static const int signals[] = {
+        SIGILL, SIGTRAP,
+#ifdef __x86_64__
+        SIGFPE /* others divide by zero */
+#endif
+    };
+    int signal = signals[below(sizeof signals / sizeof *signals)];
     struct sigaction action = {.sa_sigaction = trapped, .sa_flags = SA_SIGINFO}, old;
     CHECK_IS(sigaction(signal, &action, &old), 0);
     me->hits[signal] = 0;
     for (volatile int i = 0; i < 3; i++) {
         if (signal == SIGILL)
-            __asm__ volatile("ud2" ::: "memory");
+            __asm__ volatile(ILLEGAL_INSTRUCTION ::: "memory");
         else if (signal == SIGTRAP)
-            __asm__ volatile("int3" ::: "memory");
+            __asm__ volatile(BREAKPOINT_INSTRUCTION ::: "memory");
         else if (sigsetjmp(after_trap, 1) == 0) {
             volatile int zero = 0;
             volatile int result = 5 / zero;
@@ -344,7 +368,7 @@ static void traps(void)
         }
     }
     CHECK_IS(me->hits[signal], 3);
-    CHECK_IS(seen_code, signal == SIGILL ? ILL_ILLOPN : signal == SIGTRAP ? SI_KERNEL : FPE_INTDIV);
+    CHECK_IS(seen_code, signal == SIGILL ? ILLEGAL_SI_CODE : signal == SIGTRAP ? BREAKPOINT_SI_CODE : FPE_INTDIV);
     CHECK_IS(sigaction(signal, &old, NULL), 0);
 }
 
