@@ -3,6 +3,8 @@
 # How the project's own tests are built and registered. All end with 0 (passed), 77 (skipped) or another status.
 
 set(VMTI_TEST_SECONDS 120) # longer is a hang
+set(VMT_TEST_PATIENCE 1 CACHE STRING "How many times as long the tests may take, where an emulator runs them")
+mark_as_advanced(VMT_TEST_PATIENCE)
 
 # vmti_add_test(<name> COMMAND <command>... LABELS <label>... [TIMEOUT <seconds>] [BOTH_ENGINES]): with both, there is a
 # second test, <name>.dispatch, with the label dispatch, in which that engine is the default.
@@ -11,6 +13,7 @@ function(vmti_add_test name)
     if(NOT arg_TIMEOUT)
         set(arg_TIMEOUT ${VMTI_TEST_SECONDS})
     endif()
+    math(EXPR arg_TIMEOUT "${arg_TIMEOUT} * ${VMT_TEST_PATIENCE}")
     # Budgets are broken on purpose: their traces are kept only where that is what is tested.
     set(environment "VMTRACE=$<TARGET_FILE:vmtrace>" "VMT_LIBRARY=$<TARGET_FILE:vmt>" VMT_KEEP=none)
     set(tests ${name})
