@@ -27,7 +27,7 @@ packages_to_test="clang libclang-rt-dev|libclang-rt-14-dev|libclang-common-14-de
     grep sed findutils patch bc dc ed m4 gawk groff-base parallel ripgrep bzip2 pigz pbzip2 lbzip2 plzip zstd lz4 tar
     cpio zip unzip openssl make flex bison binutils gdb tcl lua5.4 ruby php-cli dash busybox vim-tiny
     libpython3-testsuite|libpython3.11-testsuite|libpython3.12-testsuite|libpython3.13-testsuite|libpython3.10-testsuite
-    redis-server memcached netcat-openbsd socat curl wget rsync
+    sbcl redis-server memcached netcat-openbsd socat curl wget rsync
     libgtest-dev catch2 check libcriterion-dev|check libxml2-utils
     doxygen mandoc strace ltrace uftrace libsigsegv-dev file stress-ng
     libjemalloc2 libmimalloc2.0|libmimalloc2.1|libmimalloc3 libtcmalloc-minimal4|libtcmalloc-minimal4t64

@@ -3,7 +3,8 @@
 #
 # engines.sh PROGRAMS: both engines trace the same programs, with the same input and without address space
 # randomization: all touches, in order, with thread, kind, allocation and page in it, and the report, must be the same.
-# Programs whose course depends on time or on the scheduler are not here.
+# Programs whose course depends on time, on the scheduler or on random numbers (Debian's jq seeds its tables by
+# arc4random) are not here.
 # shellcheck source-path=SCRIPTDIR
 programs=${1:?"usage: VMTRACE=... ${0##*/} PROGRAMS"}
 programs=$(cd "$programs" && pwd) || exit 2

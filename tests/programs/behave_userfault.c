@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * userfaultfd over memory that malloc gave, several pages at a time: the kernel takes a range only if one mapping has all of
- * it. See behave.h.
+ * userfaultfd over memory that malloc gave, several pages at a time: the kernel takes a range only if one mapping has all
+ * of it. See behave.h.
  */
 #define _GNU_SOURCE
 #include "behave.h"
@@ -17,7 +17,7 @@ enum { PAGES = 64, BLOCK = 4, SKIPPED = 77 };
 static int faults;
 static char *memory, *source;
 
-/* Memory whose next accesses are told on `faults`, and what is to be there. False: the kernel has no userfaultfd for us. */
+/* Memory whose next accesses are told on `faults`, and what is to be there. False: there is no userfaultfd for us. */
 static bool new_missing_memory(void)
 {
     enum { USER_MODE_ONLY = 1 }; /* what an ordinary user may have: Linux 5.11 */

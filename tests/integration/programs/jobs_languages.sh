@@ -126,3 +126,173 @@ job_python3_tests_signals() {
 
 need_python3_tests_network() { need_tests_of_python3; }
 job_python3_tests_network() { tests_of_python3 test_socketserver test_asynchat; }
+
+# Its collector has write barriers by mprotect and its own handler for SIGSEGV, and stops threads by signals.
+need_sbcl() { need sbcl; }
+job_sbcl() {
+    cat >work.lisp <<'END'
+(defun names (i) (loop for k below 200 collect (format nil "~r" (* i k))))
+(defun work (n) (loop for i below n sum (length (sort (names i) #'string<))))
+(print (work 60))
+(gc :full t)
+(print (handler-case (labels ((f (n) (1+ (f (1+ n))))) (f 0)) (storage-condition () "stack exhausted")))
+(print (handler-case (sb-sys:sap-ref-8 (sb-sys:int-sap 8) 0) (error () "memory fault")))
+(print (mapcar #'sb-thread:join-thread
+               (loop repeat 4 collect (sb-thread:make-thread (lambda () (loop repeat 3 do (gc)) (work 20))))))
+(print (with-output-to-string (s) (sb-ext:run-program "/bin/echo" '("a child") :output s)))
+(print (handler-case (sb-ext:with-timeout 0.1 (loop)) (sb-ext:timeout () "timeout")))
+(sb-ext:exit :code 3)
+END
+    traced sbcl --noinform --non-interactive --no-sysinit --no-userinit --load work.lisp 2>/dev/null # has addresses
+}
+
+# Null pointers and full stacks are its SIGSEGVs.
+need_java() { need java javac; }
+job_java() {
+    cat >Work.java <<'END'
+import java.util.*;
+import java.util.concurrent.*;
+
+public class Work {
+    static int deep(int n) { return deep(n + 1) + 1; }
+
+    public static void main(String[] arguments) throws Exception {
+        Map<String, Integer> map = new TreeMap<>();
+        for (int i = 0; i < 20000; i++)
+            map.merge("k" + i * 7919 % 1009, i, Integer::sum);
+        System.out.println(map.size() + " " + map.get("k5"));
+        int caught = 0;
+        for (int i = 0; i < 50000; i++) {
+            String text = i % 1000 == 0 ? null : "x";
+            try { caught += text.length(); } catch (NullPointerException e) { caught += 7; }
+        }
+        System.out.println(caught);
+        try { deep(0); } catch (StackOverflowError e) { System.out.println("stack overflow"); }
+        ExecutorService threads = Executors.newFixedThreadPool(4);
+        List<Future<Integer>> sums = new ArrayList<>();
+        for (int i = 1; i <= 20; i++) {
+            final int size = i;
+            sums.add(threads.submit(() -> {
+                int sum = 0;
+                for (int j = 0; j < 10000; j++)
+                    sum += new int[size].length;
+                return sum;
+            }));
+        }
+        int total = 0;
+        for (Future<Integer> sum : sums)
+            total += sum.get();
+        System.out.println(total);
+        threads.shutdown();
+        Process child = new ProcessBuilder("echo", "a child").start();
+        System.out.print(new String(child.getInputStream().readAllBytes()));
+        System.exit(3);
+    }
+}
+END
+    javac -J-XX:-UsePerfData -d "$work/classes" Work.java
+    traced java -Xmx64m -XX:-UsePerfData -cp "$work/classes" Work
+    traced java -Xmx64m -Xint -XX:+UseParallelGC -XX:-UsePerfData -cp "$work/classes" Work
+}
+
+need_mono() { need mono mcs; }
+job_mono() {
+    cat >work.cs <<'END'
+using System;
+using System.Collections.Generic;
+using System.Threading;
+
+class Work {
+    static int Main() {
+        var map = new Dictionary<string, int>();
+        for (int i = 0; i < 20000; i++) map["k" + i % 1009] = i;
+        Console.WriteLine(map.Count);
+        int caught = 0;
+        for (int i = 0; i < 2000; i++) {
+            string text = i % 2 == 0 ? null : "x";
+            try { caught += text.Length; } catch (NullReferenceException) { caught += 2; }
+        }
+        Console.WriteLine(caught);
+        int total = 0;
+        var threads = new Thread[4];
+        for (int k = 0; k < 4; k++) {
+            threads[k] = new Thread(() => {
+                for (int i = 0; i < 50000; i++) Interlocked.Add(ref total, new byte[100].Length);
+            });
+            threads[k].Start();
+        }
+        foreach (var thread in threads) thread.Join();
+        GC.Collect();
+        Console.WriteLine(total);
+        return 3;
+    }
+}
+END
+    mcs -out:"$work/work.exe" work.cs
+    traced mono "$work/work.exe"
+}
+
+need_erlang() { need erlc erl; }
+job_erlang() {
+    cat >work.erl <<'END'
+-module(work).
+-export([main/0]).
+main() ->
+    Self = self(),
+    [spawn(fun() -> Self ! {N, lists:sum(lists:seq(1, N * 1000))} end) || N <- lists:seq(1, 50)],
+    io:format("~p~n", [lists:sum([receive {N, Sum} -> Sum end || N <- lists:seq(1, 50)])]),
+    Table = ets:new(table, [ordered_set]),
+    [ets:insert(Table, {I * 7919 rem 10007, I}) || I <- lists:seq(1, 10000)],
+    io:format("~p~n", [ets:info(Table, size)]),
+    io:format("~s", [os:cmd("echo a child")]),
+    halt(3).
+END
+    erlc work.erl
+    traced erl -noshell +S 2:2 -s work main
+    rm -f work.beam
+}
+
+need_ocaml() { need ocaml; }
+job_ocaml() {
+    traced ocaml -e 'let () =
+        let table = Hashtbl.create 7 in
+        for i = 1 to 20000 do Hashtbl.replace table (string_of_int i) i done;
+        print_int (Hashtbl.length table); print_newline ();
+        (try ignore (List.hd []) with Failure text -> print_endline text);
+        let rec deep n = 1 + deep (n + 1) in
+        (try ignore (deep 0) with Stack_overflow -> print_endline "stack overflow");
+        exit 3'
+}
+
+need_swipl() { need swipl; }
+job_swipl() {
+    traced swipl -q -g 'numlist(1, 200, L), foldl([X, A, B]>>(B is A + X), L, 0, S), writeln(S),
+        thread_create(writeln(thread), Id), thread_join(Id),
+        catch(atom_length(_, _), _, writeln(caught)),
+        length(Q, 500), maplist([Y]>>(Y = f(_, _)), Q), term_to_atom(Q, At), atom_length(At, Len),
+        (Len > 500 -> writeln(long) ; true), garbage_collect, halt(4)' </dev/null
+}
+
+need_octave() { need octave-cli; }
+job_octave() {
+    traced octave-cli --norc --no-history -q --eval 'A = hilb(60) + eye(60); [q, r] = qr(A);
+        disp(norm(q * r - A) < 1e-9); x = fft(sin(1:2000)); printf("%.4f\n", sum(abs(x)));
+        try; error("thrown"); catch e; disp(e.message); end; exit(3)'
+}
+
+need_r() { need R; }
+job_r() {
+    traced R --vanilla --no-echo -e 'set.seed(1); x <- rnorm(2000); y <- 2 * x + rnorm(2000); print(coef(lm(y ~ x)))
+        print(sum(sort(x))); print(tryCatch(stop("thrown"), error = conditionMessage))
+        deep <- function(n) deep(n + 1); print(class(tryCatch(deep(1), error = identity))[1]); quit(status = 3)'
+}
+
+need_emacs() { need emacs; }
+job_emacs() {
+    traced emacs --batch -Q --eval '(progn
+        (dotimes (i 300) (with-temp-buffer (insert (make-string (1+ i) ?a)) (goto-char 1) (re-search-forward "a+")))
+        (garbage-collect)
+        (princ (length (split-string (shell-command-to-string "seq 100"))))
+        (let ((thread (make-thread (lambda () (princ " thread"))))) (thread-join thread))
+        (kill-emacs 3))'
+}

@@ -183,6 +183,38 @@ END
     finish TERM
 }
 
+# A master and its workers, which give up root's rights, and replace one another.
+need_nginx() { need nginx curl awk; }
+job_nginx() {
+    text 900 >page.txt
+    mkdir "$work/nginx"
+    cat >nginx.conf <<END
+daemon off; worker_processes 2; pid $work/nginx/pid; error_log $work/nginx/log;
+events {}
+http {
+    access_log off;
+    client_body_temp_path $work/nginx/1; proxy_temp_path $work/nginx/2; fastcgi_temp_path $work/nginx/3;
+    uwsgi_temp_path $work/nginx/4; scgi_temp_path $work/nginx/5;
+    server { listen unix:$work/nginx/socket; root $PWD; gzip on; gzip_types *; }
+}
+END
+    chmod 755 "$work" . && chmod 644 page.txt
+    start nginx -c "$PWD/nginx.conf" 2>/dev/null
+    get() { curl -q -s -S -f --unix-socket "$work/nginx/socket" "http://localhost/$1" "${@:2}"; }
+    until_true get page.txt
+    get page.txt --compressed
+    get no_such_page
+    kill -s HUP "$(cat "$work/nginx/pid")"
+    sleep 0.3
+    until_true get page.txt
+    get page.txt -r 100-300
+    kill -s QUIT "$(cat "$work/nginx/pid")"
+    { wait "$server"; } 2>/dev/null
+    echo "nginx: $?" >>"$place/statuses"
+    trap - EXIT
+    rm -rf "$work/nginx" # and begin anew in the next run
+}
+
 # Not registered: it waits for ever with __WALL, which sees the catcher.
 need_strace() { need strace; }
 job_strace() {
