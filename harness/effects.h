@@ -27,8 +27,8 @@ VMTI_HIDDEN void vmti_exempt_tls(struct vmti_region *r, uintptr_t tls);
 /* Linux 6.3. */
 enum { VMTI_PR_SET_MDWE = 65, VMTI_PR_GET_MDWE = 66 };
 
-/* The same for memory that may be executed, where the kernel would refuse to open it again: it gives PROT_EXEC to no page
- * that lacks it (PR_SET_MDWE, prctl(2)). */
+/* The same for memory that may be executed, where the kernel would refuse to open it again: it gives PROT_EXEC to no
+ * page that lacks it (PR_SET_MDWE, prctl(2)). */
 VMTI_HIDDEN void vmti_exempt_code(struct vmti_region *r);
 
 /* New memory of an allocator, mapped with protection `prot`: tracked and closed. */

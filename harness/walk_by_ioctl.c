@@ -254,8 +254,9 @@ static void walk_blkpg(struct vmti_walk *w, uint64_t arg)
 }
 
 /*
- * What fills or moves pages takes a range only if one mapping has all of it (mm/userfaultfd.c: find_dst_vma, move_pages), and
- * pages that were opened one by one are many. Open for the call they are one again: mprotect merges neighbours.
+ * What fills or moves pages takes a range only if one mapping has all of it (mm/userfaultfd.c: find_dst_vma,
+ * move_pages), and pages that were opened one by one are many. Open for the call they are one again: mprotect merges
+ * neighbours.
  */
 static void walk_uffdio(struct vmti_walk *w, uint32_t request, uint64_t arg)
 {
