@@ -184,7 +184,7 @@ done
 [ "$(grep -c '^\[' folder/a.vmtb)" -eq 5 ] || fail "$what: not five sections: $(cat folder/a.vmtb)"
 
 what='both engines'
-for engine in ptrace dispatch; do
+for engine in "${engines[@]}"; do
     trace engine.vmt 100 --engine=$engine
     check 0 --baseline recorded engine.vmt
 done
@@ -249,7 +249,7 @@ compare() {
 
 what='the example, under both engines'
 cp -r "$baselines" baselines
-for engine in ptrace dispatch; do
+for engine in "${engines[@]}"; do
     VMT_ENGINE=$engine compare 0 "$example"
     # The command reads the trace of a test's region as the test does.
     VMT_ENGINE=$engine VMT_TRACENAME=$PWD/region.vmt compare 0 "$example"

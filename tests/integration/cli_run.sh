@@ -86,7 +86,7 @@ run "$vmtrace" run --engine rr -- true
 status 125
 says '"rr"'
 says 'ptrace, dispatch and auto'
-for engine in ptrace dispatch; do
+for engine in "${engines[@]}"; do
     run "$vmtrace" run -q --engine $engine -o trace -- sh -c :
     silent
     json trace "r['complete'] and r['engine'] == '$engine'"

@@ -14,6 +14,8 @@ engine=${VMT_ENGINE-}
 unset "${!VMT_@}" LD_PRELOAD
 export VMT_ENGINE=${engine:-ptrace} VMT_KEEP=none
 export LC_ALL=C
+engines=(ptrace dispatch)
+[ "$(uname -m)" = x86_64 ] || engines=(ptrace) # Linux has Syscall User Dispatch on x86 alone
 
 failed=0
 checks=0

@@ -9,6 +9,7 @@
 programs=${1:?"usage: VMTRACE=... ${0##*/} PROGRAMS"}
 programs=$(cd "$programs" && pwd) || exit 2
 . "$(dirname "$(realpath "$0")")/command.bash"
+[ ${#engines[@]} -gt 1 ] || { echo "SKIP: there is one engine here, ${engines[*]}"; exit 77; }
 unset VMT_ENGINE
 export PYTHONHASHSEED=0 PERL_HASH_SEED=0
 
