@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # cross.sh INCLUDES: libvmt is built for aarch64 by the toolchain file, warnings being errors, and a program links with
-# it; the command and the unit tests, which need libraries for that processor to link, compile. INCLUDES are folders of
+# it; the command and the tests, which need libraries for that processor to link, compile. INCLUDES are folders of
 # uthash and xxHash, with : between them.
 set -euo pipefail
 
@@ -43,14 +43,13 @@ done
 
 flags=(-std=gnu11 -O1 -Wall -Wextra -Werror -fsyntax-only -I"$source/include" -I"$source/harness" -I"$source/catcher"
     -isystem "$include" -DVMTI_LIBRARY='""' -DVMTI_INSTALLED_LIB_FROM_BIN='""')
-files=()
+files=("$source"/tests/{programs,soak}/*.c)
 if [ -f "$include/jansson.h" ]; then
     files+=("$source"/catcher/{cmd,report}_*.c "$source"/catcher/{allocators,compared,figures,json,study,study_walk}.c)
 fi
 if [ -f "$include/cmocka.h" ]; then
-    files+=("$source"/tests/unit/test_*.c)
+    files+=("$source"/tests/{unit,integration}/test_*.c)
 fi
-for file in "${files[@]}"; do
-    $compiler "${flags[@]}" "$file" || fail "${file#"$source"/} does not compile"
-done
+printf '%s\0' "${files[@]}" | xargs -0 -P2 -n8 $compiler "${flags[@]}" ||
+    fail "a file of the command or of the tests does not compile"
 echo "libvmt built for aarch64; ${#files[@]} files of the command and the tests compiled"
