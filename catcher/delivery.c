@@ -205,6 +205,9 @@ static void own_signal_stop(struct vmti_catcher *c, struct vmti_thread *t, int s
     } else if (sent && blocks(s, signal)) {
         keep(c, t, signal, &info);
     } else if (sent && vmti_action_ignores(signal, action)) {
+        struct vmti_kept *kept = vmti_signals_kept(c->r, t, signal);
+        if (kept) /* it was blocked when it came, and is dropped now: kernel/signal.c, get_signal */
+            kept->has = false;
         vmti_undo_interruption(t);
         vmti_thread_resume(c, t, 0);
     } else if (sent) {

@@ -489,6 +489,17 @@ void vmti_signals_before(struct vmti_catcher *c, struct vmti_thread *t)
 
 /* ------------------------------------------------------------------------------------------- after a call */
 
+/* The kernel drops what is pending of a signal that becomes ignored, for all threads (kernel/signal.c, do_sigaction). */
+static void drop_kept(struct vmti_region *r, const struct vmti_actions *actions, int signal)
+{
+    int i = vmti_own_index(signal);
+    for (struct vmti_thread *t = r->threads; t; t = t->hh.next)
+        if (t->signals.actions == actions)
+            t->signals.kept[i].has = false;
+    if (actions == &r->actions)
+        r->kept[i].has = false;
+}
+
 static void after_sigaction(struct vmti_catcher *c, struct vmti_thread *t)
 {
     struct vmti_sigaction old;
@@ -516,6 +527,8 @@ static void after_sigaction(struct vmti_catcher *c, struct vmti_thread *t)
     *wanted = t->wanted_action;
     wanted->mask &= ~(vmti_signal_bit(SIGKILL) | vmti_signal_bit(SIGSTOP));
     wanted->flags &= VMTI_ACTION_FLAGS;
+    if (vmti_is_own_signal(signal) && vmti_action_ignores(signal, wanted))
+        drop_kept(c->r, t->signals.actions, signal);
 }
 
 static void after_sigprocmask(struct vmti_catcher *c, struct vmti_thread *t)

@@ -269,6 +269,42 @@ static void one_that_is_ignored_is_gone(void **state)
     end(state);
 }
 
+/* Linux queues it while it is blocked, and drops it where it would be delivered. */
+static void one_that_waits_and_is_ignored_is_gone_when_it_comes(void **state)
+{
+    begin(state);
+    signal(tested, SIG_IGN);
+    mask(SIG_BLOCK, tested);
+    raise(tested);
+    touch_heap();
+    assert_true(is_pending(tested));
+    mask(SIG_UNBLOCK, tested);
+    touch_heap();
+    assert_false(is_pending(tested));
+    handle(tested, note, 0, 0);
+    mask(SIG_BLOCK, tested);
+    mask(SIG_UNBLOCK, tested);
+    end(state);
+    assert_int_equal(calls, 0);
+}
+
+static void one_that_waits_is_gone_once_it_is_ignored(void **state)
+{
+    begin(state);
+    handle(tested, note, 0, 0);
+    mask(SIG_BLOCK, tested);
+    raise(tested);
+    kill(getpid(), tested);
+    touch_heap();
+    assert_true(is_pending(tested));
+    signal(tested, SIG_IGN);
+    assert_false(is_pending(tested));
+    handle(tested, note, 0, 0);
+    mask(SIG_UNBLOCK, tested);
+    end(state);
+    assert_int_equal(calls, 0);
+}
+
 /* ------------------------------------------------------------------------------------------- masks and handlers */
 
 static void a_handler_finds_the_mask_of_the_interrupted_code(void **state)
@@ -591,6 +627,8 @@ int main(void)
         BOTH_SIGNALS(one_that_waits_is_read_from_a_signalfd),
         BOTH_WAYS(one_waits_while_another_thread_handles_faults),
         BOTH_SIGNALS(one_that_is_ignored_is_gone),
+        BOTH_SIGNALS(one_that_waits_and_is_ignored_is_gone_when_it_comes),
+        BOTH_SIGNALS(one_that_waits_is_gone_once_it_is_ignored),
         BOTH_SIGNALS(a_handler_finds_the_mask_of_the_interrupted_code),
         BOTH_SIGNALS(its_own_handler_has_it_blocked_as_it_asked),
         BOTH_SIGNALS(a_handler_that_is_for_once_leaves_the_default),
