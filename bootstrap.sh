@@ -31,7 +31,7 @@ packages_to_test="clang libclang-rt-dev|libclang-rt-14-dev|libclang-common-14-de
     libgtest-dev catch2 check libcriterion-dev|check libxml2-utils
     doxygen mandoc strace ltrace uftrace libsigsegv-dev file stress-ng
     libjemalloc2 libmimalloc2.0|libmimalloc2.1|libmimalloc3 libtcmalloc-minimal4|libtcmalloc-minimal4t64
-    gcovr shellcheck clang-format pre-commit meson gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
+    gcovr shellcheck lintian clang-format pre-commit meson musl-tools gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
 # Ubuntu has no such packages; without them the tests of the report's page and plot are skipped, or do less.
 packages_to_test_more="chromium chromium-driver gnuplot-nox"
 
