@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Catcher and program share one CPU while a region is traced: handing over on one CPU costs a quarter of waking the other
- * (ARCHITECTURE.md has figures), and one catcher answers all stops anyway. The kernel would move the program away at
- * each resume, as its CPU looks busy then (kernel/sched/fair.c, select_idle_sibling), so the program is bound too, and
- * shown the mask that it believes it has.
+ * Catcher and program share one CPU while a region is traced: handing over on one CPU costs a quarter of waking the
+ * other (ARCHITECTURE.md has figures), and one catcher answers all stops anyway. The kernel would move the program away
+ * at each resume, as its CPU looks busy then (kernel/sched/fair.c, select_idle_sibling), so the program is bound too,
+ * and shown the mask that it believes it has.
  */
 #include "internal.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the program hears if the catcher dies. The catcher alone holds the write end of a pipe; for each thread it opens the
- * read end once more, owned by that thread and with SIGSEGV as its signal (fcntl(2), F_SETOWN_EX and F_SETSIG). When it is
- * killed, the kernel closes its files, which sends these signals, and only then lets the threads go (kernel/exit.c,
- * do_exit: exit_files and exit_task_work before exit_notify): the net opens everything before one of them runs on. Runs in
- * the catcher; see internal.h.
+ * What the program hears if the catcher dies. The catcher alone holds the write end of a pipe; for each thread it opens
+ * the read end once more, owned by that thread and with SIGSEGV as its signal (fcntl(2), F_SETOWN_EX and F_SETSIG).
+ * When it is killed, the kernel closes its files, which sends these signals, and only then lets the threads go
+ * (kernel/exit.c, do_exit: exit_files and exit_task_work before exit_notify): the net opens everything before one of
+ * them runs on. Runs in the catcher; see internal.h.
  */
 #define _GNU_SOURCE
 #include "internal.h"
@@ -17,10 +17,11 @@ void vmti_alarm_start(struct vmti_catcher *c)
     struct { uint64_t soft, hard; } limit;
     int ends[2];
     c->alarm = -1;
-    if (vmti_sys(SYS_prlimit64, 0, RLIMIT_OF_FILES, 0, &limit, 0, 0) || vmti_sys(SYS_pipe2, ends, O_CLOEXEC, 0, 0, 0, 0))
+    if (vmti_sys(SYS_prlimit64, 0, RLIMIT_OF_FILES, 0, &limit, 0, 0) ||
+        vmti_sys(SYS_pipe2, ends, O_CLOEXEC, 0, 0, 0, 0))
         return;
-    /* The files of a dying process are released from the highest number down (kernel/task_work.c: last in, first out), and
-     * a read end that is gone sends nothing. */
+    /* The files of a dying process are released from the highest number down (kernel/task_work.c: last in, first out),
+     * and a read end that is gone sends nothing. */
     uint64_t high = (limit.soft < HIGHEST ? limit.soft : HIGHEST) - 1;
     long writer = vmti_sys(SYS_fcntl, ends[1], F_DUPFD_CLOEXEC, high, 0, 0, 0);
     vmti_os_close(ends[1]);

@@ -205,7 +205,8 @@ static void finish(struct vmti_catcher *c)
 bool vmti_catcher_step(struct vmti_catcher *c)
 {
     int status;
-    long tid = vmti_unlikely(c->put_off) ? vmti_storm_wait(c, &status) : vmti_sys(SYS_wait4, -1, &status, __WALL, 0, 0, 0);
+    long tid =
+        vmti_unlikely(c->put_off) ? vmti_storm_wait(c, &status) : vmti_sys(SYS_wait4, -1, &status, __WALL, 0, 0, 0);
     if (tid == -EINTR)
         return true;
     if (tid < 0) { /* ECHILD: every tracee is gone, and P with them */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The catcher: a helper made by clone(CLONE_VM) that ptraces the process that made it. It shares the memory, so it
- * looks at the manager's tables and opens and closes pages itself at a stop; nothing is injected, and the program has no
- * handler of ours. It is in a thread group of its own, with its own descriptors, session and signal handlers.
+ * looks at the manager's tables and opens and closes pages itself at a stop; nothing is injected, and the program has
+ * no handler of ours. It is in a thread group of its own, with its own descriptors, session and signal handlers.
  *
  * In it no libc function may run that uses thread-local storage, locks or memory of malloc: raw system calls, memcpy,
  * memset and the manager's functions that say so are all.

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * New threads and processes of the program. What shares its memory (threads, vfork children) is traced; what has a copy
- * (fork) is opened and let go before its first instruction, or begins a region of its own there: see follow.c. Runs in the catcher; see internal.h for what may be called.
+ * (fork) is opened and let go before its first instruction, or begins a region of its own there: see follow.c. Runs in
+ * the catcher; see internal.h for what may be called.
  */
 #define _GNU_SOURCE
 #include "dispatch_internal.h"
@@ -55,10 +56,12 @@ void vmti_child_before(struct vmti_catcher *c, struct vmti_thread *t)
 
 /* ------------------------------------------------------------------------------------------- fork */
 
-/* Opens pages of the copy. Threads of P may have mapped more since the fork: what is not there is left out, by halves. */
+/* Opens pages of the copy. Threads of P may have mapped more since the fork: what is not there is left out, by
+ * halves. */
 static long open_run(struct vmti_injection *in, uint64_t page, uint64_t length, int prot)
 {
-    long error = vmti_inject_call(in, SYS_mprotect, page << VMTI_PAGE_SHIFT, length << VMTI_PAGE_SHIFT, (uint64_t)prot, 0);
+    long error =
+        vmti_inject_call(in, SYS_mprotect, page << VMTI_PAGE_SHIFT, length << VMTI_PAGE_SHIFT, (uint64_t)prot, 0);
     if (error != -ENOMEM || length == 1)
         return error;
     error = open_run(in, page, length / 2, prot);
@@ -186,9 +189,9 @@ void vmti_child_exec(struct vmti_catcher *c, struct vmti_thread *t)
 /* ------------------------------------------------------------------------------------------- PTRACE_TRACEME */
 
 /*
- * A process has one tracer. A vfork child that asks its parent for that, as the children of debuggers do before their execve, is
- * let go: it shares the memory, so all of it is opened until the parent goes on. A program that asks for itself is let go for
- * good.
+ * A process has one tracer. A vfork child that asks its parent for that, as the children of debuggers do before their
+ * execve, is let go: it shares the memory, so all of it is opened until the parent goes on. A program that asks for
+ * itself is let go for good.
  */
 bool vmti_child_before_traceme(struct vmti_catcher *c, struct vmti_thread *t)
 {

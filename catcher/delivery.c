@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Signals on their way to the program: what is a fault of ours, what the kernel would have dropped or left pending without
- * us, and what a handler finds in its frame. Runs in the catcher; see internal.h.
+ * Signals on their way to the program: what is a fault of ours, what the kernel would have dropped or left pending
+ * without us, and what a handler finds in its frame. Runs in the catcher; see internal.h.
  */
 #include "internal.h"
 
@@ -13,9 +13,9 @@
 /* ------------------------------------------------------------------------------------------- interrupted calls */
 
 /*
- * A few calls return EINTR even when no handler ran (epoll_wait, semop, sigtimedwait, …: signal(7), "Interruption of system
- * calls"); the others are restarted by the kernel. Without a tracer the kernel drops a signal that is ignored when it is
- * sent, and no call ever knows (kernel/signal.c, sig_ignored).
+ * A few calls return EINTR even when no handler ran (epoll_wait, semop, sigtimedwait, …: signal(7), "Interruption of
+ * system calls"); the others are restarted by the kernel. Without a tracer the kernel drops a signal that is ignored
+ * when it is sent, and no call ever knows (kernel/signal.c, sig_ignored).
  */
 void vmti_undo_interruption(struct vmti_thread *t)
 {
@@ -62,8 +62,8 @@ static void open_frame(struct vmti_catcher *c, struct vmti_thread *t)
 
 /*
  * The handler's frame holds the mask that its return restores, and the program may look at it; the kernel's mask lacks
- * our own signals. So the thread stops once more when the frame is written: single-stepped into a handler, it does before
- * its first instruction (kernel/signal.c, signal_setup_done). If there is no handler after all, a system call
+ * our own signals. So the thread stops once more when the frame is written: single-stepped into a handler, it does
+ * before its first instruction (kernel/signal.c, signal_setup_done). If there is no handler after all, a system call
  * instead would go by unseen: PTRACE_SYSEMU_SINGLESTEP stops at it too, and does not make it.
  */
 static void resume_to_frame(struct vmti_catcher *c, struct vmti_thread *t, int signal, uint64_t blocked)

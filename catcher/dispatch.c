@@ -105,7 +105,7 @@ static void deliver_default(struct vmti_thread *t, struct vmti_frame *frame, int
     vmti_sys(SYS_rt_sigaction, signal, &none, 0, sizeof none.mask, 0, 0);
     if (signal != frame->signal ||
         vmti_sys(SYS_rt_tgsigqueueinfo, vmti_engine.r->pid, t->tid, signal, frame->info, 0, 0))
-        vmti_sys(SYS_tkill, t->tid, signal, 0, 0, 0, 0); /* also where the kernel does not take its own siginfo from us */
+        vmti_sys(SYS_tkill, t->tid, signal, 0, 0, 0, 0); /* also where the kernel takes no siginfo of its own from us */
     vmti_change_mask(t, 0, vmti_signal_bit(signal));
 }
 
@@ -177,8 +177,8 @@ static void handle_untraced(int signal, siginfo_t *info, ucontext_t *context)
     ((void (*)(int, siginfo_t *, void *))action.handler)(signal, info, context);
 }
 
-/* A thread that is armed makes no call before all are, and the pages are closed: one made now would be walked while nothing is
- * tracked, and meet closed pages in the kernel. */
+/* A thread that is armed makes no call before all are, and the pages are closed: one made now would be walked while
+ * nothing is tracked, and meet closed pages in the kernel. */
 static void wait_for_start(void)
 {
     _Atomic uint32_t *state = &vmti_engine.r->state;
@@ -318,8 +318,8 @@ static int start(struct vmti_region *r, uint64_t mask)
     return error;
 }
 
-/* All threads run as they did before the region. t is the calling one, all of whose signals are blocked; NULL: it is not
- * traced. */
+/* All threads run as they did before the region. t is the calling one, all of whose signals are blocked; NULL: it is
+ * not traced. */
 static void let_all_go(struct vmti_region *r, struct vmti_thread *t)
 {
     vmti_engine_lock();
@@ -366,7 +366,8 @@ int vmti_dispatch_start(struct vmti_region *r)
 
 void vmti_dispatch_stop(struct vmti_region *r)
 {
-    /* Answered with the thread, whose signals are all blocked then; by the kernel where this thread could not be armed. */
+    /* Answered with the thread, whose signals are all blocked then; by the kernel where this thread could not be
+     * armed. */
     long answer = vmti_tell(VMTI_TELL_END, 0, 0);
     struct vmti_thread *t = answer == -ENOSYS ? NULL : (struct vmti_thread *)answer;
     uint64_t mask = t ? t->clone_mask | t->signals.blocked : block_all();

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The dispatch engine: no helper. Each thread stops itself: at a fault by SIGSEGV, at a system call by SIGSYS (Syscall User
- * Dispatch, Documentation/admin-guide/syscall-user-dispatch.rst, Linux 5.11), at a signal of the program's by a handler of ours
- * that comes first. What the catcher does at a ptrace stop is done in the handler, by the same code.
+ * The dispatch engine: no helper. Each thread stops itself: at a fault by SIGSEGV, at a system call by SIGSYS (Syscall
+ * User Dispatch, Documentation/admin-guide/syscall-user-dispatch.rst, Linux 5.11), at a signal of the program's by a
+ * handler of ours that comes first. What the catcher does at a ptrace stop is done in the handler, by the same code.
  */
 #ifndef VMTI_DISPATCH_H
 #define VMTI_DISPATCH_H

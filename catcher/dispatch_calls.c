@@ -153,8 +153,8 @@ static int64_t set_stack(struct vmti_thread *t)
     return 0;
 }
 
-/* rt_sigprocmask: the mask is the one that our handler's return sets (kernel/signal.c). What a storm has put off the program does
- * not block, unless it says so now. Our own signals are signals.c's. */
+/* rt_sigprocmask: the mask is the one that our handler's return sets (kernel/signal.c). What a storm has put off the
+ * program does not block, unless it says so now. Our own signals are signals.c's. */
 static int64_t set_mask(struct vmti_thread *t, struct vmti_frame *frame)
 {
     struct vmti_signals *s = &t->signals;
@@ -181,7 +181,7 @@ static int64_t set_mask(struct vmti_thread *t, struct vmti_frame *frame)
     return 0;
 }
 
-/* ------------------------------------------------------------------------------------------- dispatch of the program's own */
+/* ------------------------------------------------------------------------------------------- the program's own dispatch */
 
 /* prctl(PR_SET_SYSCALL_USER_DISPATCH): the kernel has ours (kernel/entry/syscall_user_dispatch.c). */
 static int64_t set_dispatch(struct vmti_thread *t)
@@ -225,8 +225,8 @@ static bool is_last(const struct vmti_thread *t)
     return !t->other_process;
 }
 
-/* The thread, or the process, ends: it makes the call itself, undispatched. As in the kernel no signal comes before its end:
- * our handler would not know the thread any more. */
+/* The thread, or the process, ends: it makes the call itself, undispatched. As in the kernel no signal comes before its
+ * end: our handler would not know the thread any more. */
 static void end_thread(struct vmti_thread *t, struct vmti_frame *frame)
 {
     const uint64_t all = ~(uint64_t)0;
@@ -285,9 +285,9 @@ static void make_exec(struct vmti_thread *t, struct vmti_frame *frame)
 /* ------------------------------------------------------------------------------------------- clone */
 
 /*
- * A child that shares the memory begins on a stack of ours, and is given its own when it has been adopted. It has copies of our
- * handlers, whatever the program wants for it; what that is vmti_signals_inherit() keeps. All signals wait until parent and
- * child are out of the gate.
+ * A child that shares the memory begins on a stack of ours, and is given its own when it has been adopted. It has
+ * copies of our handlers, whatever the program wants for it; what that is vmti_signals_inherit() keeps. All signals
+ * wait until parent and child are out of the gate.
  */
 static void make_clone(struct vmti_thread *t, struct vmti_frame *frame)
 {
@@ -309,9 +309,12 @@ static void make_clone(struct vmti_thread *t, struct vmti_frame *frame)
         if (shares)
             vmti_frame_set_arg(frame, 1, vmti_own_stack_top(own));
     } else if (t->call.nr == SYS_CLONE3) {
-        struct { uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_bytes; } *args = (void *)own->clone_args;
+        struct {
+            uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_bytes;
+        } *args = (void *)own->clone_args;
         size_t bytes = t->call.args[1];
-        if (bytes >= sizeof *args && bytes <= sizeof own->clone_args && vmti_program_read(r->catcher, args, t->call.args[0], bytes)) {
+        if (bytes >= sizeof *args && bytes <= sizeof own->clone_args &&
+            vmti_program_read(r->catcher, args, t->call.args[0], bytes)) {
             if (args->stack)
                 child_sp = args->stack + args->stack_bytes;
             args->flags &= ~CLONE_CLEAR_SIGHAND;
@@ -377,7 +380,8 @@ static void let_copy_go(struct vmti_thread *t, struct vmti_frame *frame)
 static void put_off_sent(const struct vmti_frame *frame)
 {
     if (frame->info->si_code <= 0)
-        vmti_sys(SYS_rt_tgsigqueueinfo, vmti_sys(SYS_getpid, 0, 0, 0, 0, 0, 0), vmti_own_tid(), frame->signal, frame->info, 0, 0);
+        vmti_sys(SYS_rt_tgsigqueueinfo, vmti_sys(SYS_getpid, 0, 0, 0, 0, 0, 0), vmti_own_tid(), frame->signal,
+                 frame->info, 0, 0);
 }
 
 static void start_child(struct vmti_frame *frame, struct vmti_own_stack *own)
@@ -402,7 +406,8 @@ static void start_child(struct vmti_frame *frame, struct vmti_own_stack *own)
         own->selector = VMTI_SELECTOR_BLOCK;
 }
 
-/* A child that shares the memory reads what it inherits from its parent's thread. A vfork's has gone on before its parent. */
+/* A child that shares the memory reads what it inherits from its parent's thread. A vfork's has gone on before its
+ * parent. */
 static void wait_for_child(struct vmti_thread *t, pid_t child)
 {
     siginfo_t info = {.si_pid = 0};
@@ -410,7 +415,8 @@ static void wait_for_child(struct vmti_thread *t, pid_t child)
     while (!atomic_load(&t->child_started)) {
         vmti_os_futex_wait(&t->child_started, 0, &moment);
         if (!(t->clone_flags & CLONE_THREAD) &&
-            !vmti_sys(SYS_waitid, P_PID, child, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, 0, 0) && info.si_pid == child)
+            !vmti_sys(SYS_waitid, P_PID, child, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, 0, 0) &&
+            info.si_pid == child)
             return; /* killed before it could start */
     }
 }
@@ -493,8 +499,8 @@ static bool may_lose_file(int64_t nr)
     }
 }
 
-/* The trace file's descriptor, if there is one, is in the program's table. It is not there for the program: what would close it,
- * does not, or it moves. */
+/* The trace file's descriptor, if there is one, is in the program's table. It is not there for the program: what would
+ * close it, does not, or it moves. */
 static int64_t hide_descriptor(struct vmti_thread *t)
 {
     struct vmti_trace *trace = &vmti_engine.r->trace;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside the dispatch engine. But for vmti_dispatch_start() and _stop() all of it runs in handlers of ours, in any thread, on
- * a stack of that thread's own, with all signals blocked and its selector off: async-signal-safe, raw system calls only,
- * memory of the region's arena. The region's state is read and written under the engine's lock.
+ * Inside the dispatch engine. But for vmti_dispatch_start() and _stop() all of it runs in handlers of ours, in any
+ * thread, on a stack of that thread's own, with all signals blocked and its selector off: async-signal-safe, raw system
+ * calls only, memory of the region's arena. The region's state is read and written under the engine's lock.
  */
 #ifndef VMTI_DISPATCH_INTERNAL_H
 #define VMTI_DISPATCH_INTERNAL_H
@@ -47,8 +47,8 @@ VMTI_HIDDEN void vmti_engine_finish_trace(int end, int end_code);
 /* ---- dispatch_threads.c */
 
 /*
- * The stack of a thread for our handlers, and what must be at hand in them without thread-local storage: a child may share
- * that with its parent (clone(2) without CLONE_SETTLS). Lies at the stack's low end.
+ * The stack of a thread for our handlers, and what must be at hand in them without thread-local storage: a child may
+ * share that with its parent (clone(2) without CLONE_SETTLS). Lies at the stack's low end.
  */
 struct vmti_own_stack {
     volatile char selector;      /* the kernel reads it at each call of the thread */
@@ -68,8 +68,8 @@ VMTI_HIDDEN struct vmti_own_stack *vmti_own_stack_take(pid_t tid);
 /* The one that `address` lies in, or NULL. */
 VMTI_HIDDEN struct vmti_own_stack *vmti_own_stack_at(uintptr_t address);
 
-/* It is given to the thread as its alternate stack with SS_AUTODISARM (Linux 4.7), for the kernel takes another one from a
- * signal frame only where the thread is on none (kernel/signal.c, restore_altstack()). */
+/* It is given to the thread as its alternate stack with SS_AUTODISARM (Linux 4.7), for the kernel takes another one
+ * from a signal frame only where the thread is on none (kernel/signal.c, restore_altstack()). */
 VMTI_HIDDEN stack_t vmti_own_stack_as_altstack(const struct vmti_own_stack *own);
 /* In a copy of the process, where no other thread is. */
 VMTI_HIDDEN void vmti_own_stacks_forget_others(const struct vmti_own_stack *own);
@@ -79,9 +79,10 @@ static inline uintptr_t vmti_own_stack_top(const struct vmti_own_stack *own)
     return (uintptr_t)own + VMTI_OWN_STACK_BYTES - 64;
 }
 
-/* The thread that runs, in the handler that `frame` is of, is traced from now on. parent: it is a new child, for which that one
- * has taken `own`. Returns it, with its selector off; NULL: no memory, and the region is lost. */
-VMTI_HIDDEN struct vmti_thread *vmti_engine_adopt(struct vmti_frame *frame, struct vmti_own_stack *own, const struct vmti_thread *parent);
+/* The thread that runs, in the handler that `frame` is of, is traced from now on. parent: it is a new child, for which
+ * that one has taken `own`. Returns it, with its selector off; NULL: no memory, and the region is lost. */
+VMTI_HIDDEN struct vmti_thread *vmti_engine_adopt(struct vmti_frame *frame, struct vmti_own_stack *own,
+                                                  const struct vmti_thread *parent);
 /* It is traced no longer, and goes on with the alternate stack and the mask that it believes to have. */
 VMTI_HIDDEN void vmti_engine_let_go(struct vmti_thread *t, struct vmti_frame *frame);
 /* The thread is about to end. What the kernel reads at its end stays pinned until it is gone. */
@@ -100,7 +101,8 @@ VMTI_HIDDEN long vmti_engine_arm(struct vmti_own_stack *own, bool on);
 
 /* The thread is about to make a system call. */
 VMTI_HIDDEN void vmti_engine_enter_call(struct vmti_thread *t, struct vmti_frame *frame);
-/* If a signal has found the thread in the gate: it is where the program has made the call, or where it has come back. */
+/* If a signal has found the thread in the gate: it is where the program has made the call, or where it has come
+ * back. */
 VMTI_HIDDEN void vmti_engine_leave_gate(struct vmti_thread *t, struct vmti_frame *frame);
 /* The thread is in the gate after a clone: as the parent, or as the child. */
 VMTI_HIDDEN void vmti_engine_after_clone(struct vmti_frame *frame);

@@ -108,7 +108,8 @@ long vmti_engine_arm(struct vmti_own_stack *own, bool on)
                     vmti_gate_end - vmti_gate_start, &own->selector, 0);
 }
 
-struct vmti_thread *vmti_engine_adopt(struct vmti_frame *frame, struct vmti_own_stack *own, const struct vmti_thread *parent)
+struct vmti_thread *vmti_engine_adopt(struct vmti_frame *frame, struct vmti_own_stack *own,
+                                      const struct vmti_thread *parent)
 {
     struct vmti_region *r = vmti_engine.r;
     ucontext_t *context = frame->context;
@@ -188,8 +189,8 @@ void vmti_engine_reap(void)
 
 /* ------------------------------------------------------------------------------------------- other threads */
 
-/* A thread can be armed and disarmed by itself alone, so each is sent a signal. A call that this interrupts and that the kernel
- * does not resume by itself runs again. */
+/* A thread can be armed and disarmed by itself alone, so each is sent a signal. A call that this interrupts and that
+ * the kernel does not resume by itself runs again. */
 static struct {
     struct vmti_sigaction libc;
     _Atomic uint32_t answers;
@@ -293,8 +294,8 @@ static long tell_thread(void *told, pid_t tid)
 int vmti_engine_tell_threads(struct vmti_region *r, bool arming)
 {
     char folder[VMTI_PROC_PATH_BYTES];
-    /* A thread to be armed is given its stack by the return from the handler, so that runs on none that it has already. One that
-     * is armed finds it for a signal of libc's alone, whose handler makes calls. */
+    /* A thread to be armed is given its stack by the return from the handler, so that runs on none that it has already.
+     * One that is armed finds it for a signal of libc's alone, whose handler makes calls. */
     struct vmti_sigaction ours = {(uint64_t)(uintptr_t)handle_telling,
                                   SA_SIGINFO | SA_RESTART | VMTI_RESTORER_FLAG | (arming ? 0 : SA_ONSTACK),
                                   (uint64_t)(uintptr_t)vmti_gate_restorer, arming ? ~VMTI_OWN_MASK : ~(uint64_t)0};

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * `vmtrace run --follow`: forked children, and what a followed process is called. A child is stopped before its first
- * instruction (children.c). There every kind of fork is alike, also one that no handler of libc's sees. The catcher lets
- * it go in a stub of ours (harness/follow.c), which begins a region and goes on where the fork would have returned.
- * Runs in the catcher; see internal.h for what may be called.
+ * instruction (children.c). There every kind of fork is alike, also one that no handler of libc's sees. The catcher
+ * lets it go in a stub of ours (harness/follow.c), which begins a region and goes on where the fork would have
+ * returned. Runs in the catcher; see internal.h for what may be called.
  */
 #include "internal.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `vmtrace run --follow`: execve. At the call's entry its environment is replaced by one with LD_PRELOAD and VMT_RUN, as
- * `vmtrace run` sets them for the first program (cmd_run.c), and the constructor of the preloaded library takes both out
- * again (harness/preload.c). Where the library could not be loaded into the new program, or it cannot be told, the call is
- * left as it is. Runs in the catcher; see internal.h for what may be called.
+ * `vmtrace run --follow`: execve. At the call's entry its environment is replaced by one with LD_PRELOAD and VMT_RUN,
+ * as `vmtrace run` sets them for the first program (cmd_run.c), and the constructor of the preloaded library takes both
+ * out again (harness/preload.c). Where the library could not be loaded into the new program, or it cannot be told, the
+ * call is left as it is. Runs in the catcher; see internal.h for what may be called.
  */
 #include "internal.h"
 
@@ -114,8 +114,9 @@ static bool is_glibc_loader(long fd, const Elf64_Phdr *segment)
 static bool is_dynamic(long fd)
 {
     Elf64_Ehdr elf;
-    if (!read_at(fd, &elf, sizeof elf, 0) || elf.e_ident[EI_CLASS] != ELFCLASS64 || elf.e_ident[EI_DATA] != ELFDATA2LSB ||
-        elf.e_machine != VMTI_ELF_MACHINE || elf.e_phentsize != sizeof(Elf64_Phdr))
+    if (!read_at(fd, &elf, sizeof elf, 0) || elf.e_ident[EI_CLASS] != ELFCLASS64 ||
+        elf.e_ident[EI_DATA] != ELFDATA2LSB || elf.e_machine != VMTI_ELF_MACHINE ||
+        elf.e_phentsize != sizeof(Elf64_Phdr))
         return false;
     for (unsigned i = 0; i < elf.e_phnum; i++) {
         Elf64_Phdr segment;

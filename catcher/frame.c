@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Signal frames of x86-64 (arch/x86/kernel/signal_64.c, x64_setup_rt_frame; arch/x86/include/asm/sigframe.h). Runs in handlers:
- * async-signal-safe, raw system calls only. */
+/* Signal frames of x86-64 (arch/x86/kernel/signal_64.c, x64_setup_rt_frame; arch/x86/include/asm/sigframe.h). Runs in
+ * handlers: async-signal-safe, raw system calls only. */
 #define _GNU_SOURCE
 #include "frame.h"
 
@@ -125,8 +125,8 @@ static size_t state_bytes(const unsigned char *state)
 }
 
 /* Where the state and the rest of the frame go, as get_sigframe() has it. */
-static uintptr_t places(const struct vmti_frame *frame, const struct vmti_sigaction *action, const struct vmti_stack *stack,
-                        uintptr_t *state)
+static uintptr_t places(const struct vmti_frame *frame, const struct vmti_sigaction *action,
+                        const struct vmti_stack *stack, uintptr_t *state)
 {
     const struct kernel_context *context = context_of(frame);
     uintptr_t sp = context->registers[REG_RSP] - RED_ZONE;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The dispatch engine's stops: a handler of ours runs in the thread, and what the kernel has put into its frame is what the
- * thread goes on with when the handler returns. Everything here runs in such a handler: async-signal-safe.
+ * The dispatch engine's stops: a handler of ours runs in the thread, and what the kernel has put into its frame is what
+ * the thread goes on with when the handler returns. Everything here runs in such a handler: async-signal-safe.
  */
 #ifndef VMTI_FRAME_H
 #define VMTI_FRAME_H
@@ -25,7 +25,8 @@ enum { VMTI_SS_AUTODISARM = (int)(1u << 31) };
 /* kernel: include/linux/sched/signal.h, on_sig_stack() */
 static inline bool vmti_is_on_stack(const struct vmti_stack *stack, uintptr_t sp)
 {
-    return !(stack->flags & (SS_DISABLE | VMTI_SS_AUTODISARM)) && sp > stack->start && sp - stack->start <= stack->bytes;
+    return !(stack->flags & (SS_DISABLE | VMTI_SS_AUTODISARM)) && sp > stack->start &&
+           sp - stack->start <= stack->bytes;
 }
 
 VMTI_HIDDEN uintptr_t vmti_frame_ip(const struct vmti_frame *frame);
@@ -39,11 +40,11 @@ VMTI_HIDDEN long vmti_frame_set_siginfo(struct vmti_frame *frame, const siginfo_
 
 /*
  * Has the thread go on in the program's handler, as the kernel would have: the frame is written again where the program
- * expects it, with the mask that the program believes in, and is what the handler's return goes back to. False: it cannot be
- * written there.
+ * expects it, with the mask that the program believes in, and is what the handler's return goes back to. False: it
+ * cannot be written there.
  */
-VMTI_HIDDEN bool vmti_frame_push(struct vmti_frame *frame, const struct vmti_sigaction *action, struct vmti_stack *stack,
-                                 uint64_t shown_mask, uint64_t handler_mask);
+VMTI_HIDDEN bool vmti_frame_push(struct vmti_frame *frame, const struct vmti_sigaction *action,
+                                 struct vmti_stack *stack, uint64_t shown_mask, uint64_t handler_mask);
 
 /* The thread returns from a handler of the program's: goes on with the frame at `sp`. False: there is none. */
 VMTI_HIDDEN bool vmti_frame_pop(struct vmti_frame *frame, uintptr_t sp, struct vmti_stack *stack, uint64_t *mask);

@@ -54,8 +54,8 @@ _Static_assert(VMTI_TELL_NR == 0x2d564d54 && VMTI_GATE_BYTES == 160 && sizeof(st
                "the numbers in the gate");
 
 extern VMTI_HIDDEN const char vmti_gate_plain_done[], vmti_gate_plain_loaded[], vmti_gate_plain_moved[],
-    vmti_gate_exit_done[], vmti_gate_exit_saved[], vmti_gate_exec_done[], vmti_gate_exec_saved[], vmti_gate_halting_done[],
-    vmti_gate_tell[], vmti_gate_told_taken[], vmti_gate_told_loaded[], vmti_gate_told_moved[];
+    vmti_gate_exit_done[], vmti_gate_exit_saved[], vmti_gate_exec_done[], vmti_gate_exec_saved[],
+    vmti_gate_halting_done[], vmti_gate_tell[], vmti_gate_told_taken[], vmti_gate_told_loaded[], vmti_gate_told_moved[];
 
 enum { IN_RAX = 1, MOVED = 2 };
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The dispatch engine's only instructions that may make system calls while they are dispatched: the return from our handlers,
- * and ways to make a call of the program's once it has been walked. The thread comes there with every register as the program
- * has it but the stack pointer, which has been moved past the red zone to struct vmti_gate_slots.
+ * The dispatch engine's only instructions that may make system calls while they are dispatched: the return from our
+ * handlers, and ways to make a call of the program's once it has been walked. The thread comes there with every
+ * register as the program has it but the stack pointer, which has been moved past the red zone to struct
+ * vmti_gate_slots.
  */
 #ifndef VMTI_GATE_H
 #define VMTI_GATE_H
@@ -30,10 +31,11 @@ extern VMTI_HIDDEN const char vmti_gate_plain[];
 extern VMTI_HIDDEN const char vmti_gate_exit[], vmti_gate_told[];
 /* The same where SIGSYS cannot tell, because the call finds it blocked: faults when it has returned. */
 extern VMTI_HIDDEN const char vmti_gate_halting[];
-/* Makes a clone, and has both the parent and the child fault when it has returned. A child that shares the memory has no
- * stack but that of ours then: nothing is written to it. */
+/* Makes a clone, and has both the parent and the child fault when it has returned. A child that shares the memory has
+ * no stack but that of ours then: nothing is written to it. */
 extern VMTI_HIDDEN const char vmti_gate_clone[], vmti_gate_halt[];
-/* Makes an execve with SIGSYS ignored or blocked; if it fails, gives it the action and the mask of the slots before it tells. */
+/* Makes an execve with SIGSYS ignored or blocked; if it fails, gives it the action and the mask of the slots before it
+ * tells. */
 extern VMTI_HIDDEN const char vmti_gate_exec[];
 
 static inline bool vmti_gate_holds(uintptr_t ip)
@@ -48,8 +50,8 @@ enum vmti_gate_place {
     VMTI_GATE_AFTER,  /* it has returned */
 };
 
-/* If the thread is in the gate with call `nr`, whose instruction ends at `back`, gives it the registers that the program would
- * have: those of before the call, or those of after it. What lies at its stack pointer is there. */
+/* If the thread is in the gate with call `nr`, whose instruction ends at `back`, gives it the registers that the
+ * program would have: those of before the call, or those of after it. What lies at its stack pointer is there. */
 VMTI_HIDDEN enum vmti_gate_place vmti_gate_leave(vmti_regs *regs, const struct vmti_call *call);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls that the catcher has a stopped thread make, unseen by the program. Few need it: what belongs to the shared memory the
- * catcher does itself. Runs in the catcher; see internal.h.
+ * Calls that the catcher has a stopped thread make, unseen by the program. Few need it: what belongs to the shared
+ * memory the catcher does itself. Runs in the catcher; see internal.h.
  */
 #include "internal.h"
 
@@ -50,7 +50,8 @@ bool vmti_inject_begin(struct vmti_injection *in, struct vmti_region *r, pid_t t
     in->r = r;
     in->tid = tid;
     in->stop_again = false;
-    if (vmti_ptrace_get_regs(tid, &in->saved) || vmti_ptrace_get_mask(tid, &in->mask) || vmti_ptrace_set_mask(tid, &all))
+    if (vmti_ptrace_get_regs(tid, &in->saved) || vmti_ptrace_get_mask(tid, &in->mask) ||
+        vmti_ptrace_set_mask(tid, &all))
         return false;
     in->regs = in->saved;
     return true;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside the catcher. All files of this folder but cmd_*.c and those of the dispatch engine (dispatch_internal.h) run in the
- * helper, except vmti_catcher_start() and _stop(): no libc but memcpy and memset, no locks, no malloc; memory is the region's
- * arena. One thread makes all requests and waits: ptrace belongs to a thread (ptrace(2)). What looks at a thread by stopped.h alone
- * answers the dispatch engine's stops too, in that thread's handler; there vmti_region.catcher is its number, by which the
- * program's memory is read.
+ * Inside the catcher. All files of this folder but cmd_*.c and those of the dispatch engine (dispatch_internal.h) run
+ * in the helper, except vmti_catcher_start() and _stop(): no libc but memcpy and memset, no locks, no malloc; memory is
+ * the region's arena. One thread makes all requests and waits: ptrace belongs to a thread (ptrace(2)). What looks at a
+ * thread by stopped.h alone answers the dispatch engine's stops too, in that thread's handler; there
+ * vmti_region.catcher is its number, by which the program's memory is read.
  */
 #ifndef VMTI_CATCHER_INTERNAL_H
 #define VMTI_CATCHER_INTERNAL_H
@@ -18,8 +18,8 @@
 #include "ptrace.h"
 #include "stopped.h"
 
-/* What the dispatch engine's threads are sent: libc's signal for that purpose (SIGSETXID, nptl/descr.h; musl has SIGSYNCCALL
- * there), which no libc lets a program block. */
+/* What the dispatch engine's threads are sent: libc's signal for that purpose (SIGSETXID, nptl/descr.h; musl has
+ * SIGSYNCCALL there), which no libc lets a program block. */
 enum { VMTI_TELLING_SIGNAL = 33 };
 
 /* vmti_thread.state */
@@ -70,8 +70,8 @@ VMTI_HIDDEN bool vmti_thread_halted(struct vmti_thread *t);
 /* Resumes a stopped thread; the death of the thread is reported by wait. */
 VMTI_HIDDEN void vmti_thread_resume(struct vmti_catcher *c, struct vmti_thread *t, int signal);
 
-/* The same after a stop that can come between a fault and the stop for it: the fault is judged by what was open when the
- * thread ran last. */
+/* The same after a stop that can come between a fault and the stop for it: the fault is judged by what was open when
+ * the thread ran last. */
 VMTI_HIDDEN void vmti_thread_continue(struct vmti_thread *t, int signal);
 
 /* Is the thread, stopped in a call, inside an allocator? */
@@ -90,21 +90,23 @@ VMTI_HIDDEN void vmti_catcher_put_trailer(struct vmti_catcher *c, bool lost);
 VMTI_HIDDEN void vmti_catcher_seal_trace(struct vmti_catcher *c);
 
 /* Opens a trace file, locked until the catcher is gone, and empties it. Negative errno: EEXIST if it is there and is no
- * trace; EALREADY if it was begun at `since` (realtime ns; 0: it may be) or later; EWOULDBLOCK if another catcher writes it. */
+ * trace; EALREADY if it was begun at `since` (realtime ns; 0: it may be) or later; EWOULDBLOCK if another catcher
+ * writes it. */
 VMTI_HIDDEN int vmti_catcher_open_trace(const char *path, uint64_t since);
 
-/* That of the region. One that the environment names gets a number more while another region of this run has the file. */
+/* That of the region. One that the environment names gets a number more while another region of this run has the
+ * file. */
 VMTI_HIDDEN int vmti_catcher_open_region_trace(struct vmti_region *r);
 
 /* ---- follow.c: `vmtrace run --follow` */
 
 /* Opens FILE.PID, or FILE.PID.2, …, if this run has a trace there already; path has room for the number. */
 VMTI_HIDDEN int vmti_follow_open_trace(char *path);
-/* Has a forked child, stopped where it begins, open and with its handlers and mask, start in our stub when it is let go;
- * regs are its registers. If it cannot be followed it is left as it is. */
+/* Has a forked child, stopped where it begins, open and with its handlers and mask, start in our stub when it is let
+ * go; regs are its registers. If it cannot be followed it is left as it is. */
 VMTI_HIDDEN void vmti_follow_copy(struct vmti_thread *t, const vmti_regs *regs);
-/* Is the process of t, in what the kernel says of it, one that a catcher can be started for as for ours? With `same_user`
- * also with the credentials that ours has. False where it cannot be told. */
+/* Is the process of t, in what the kernel says of it, one that a catcher can be started for as for ours? With
+ * `same_user` also with the credentials that ours has. False where it cannot be told. */
 VMTI_HIDDEN bool vmti_follow_is_like_us(pid_t tid, bool same_user);
 
 /* ---- follow_exec.c: `vmtrace run --follow` */
@@ -149,19 +151,22 @@ VMTI_HIDDEN void vmti_child_exec(struct vmti_catcher *c, struct vmti_thread *t);
 
 /* ---- signals.c */
 
-/* Before and after a call that sets masks or handlers, or waits: keeps our own signals out of masks, and the program's view right. */
+/* Before and after a call that sets masks or handlers, or waits: keeps our own signals out of masks, and the program's
+ * view right. */
 VMTI_HIDDEN void vmti_signals_before(struct vmti_catcher *c, struct vmti_thread *t);
 VMTI_HIDDEN void vmti_signals_after(struct vmti_catcher *c, struct vmti_thread *t, int64_t result);
-/* Keeps our own signals out of the mask of a stopped thread, when it is attached or has set one; gives it back before the thread is
- * let go. */
+/* Keeps our own signals out of the mask of a stopped thread, when it is attached or has set one; gives it back before
+ * the thread is let go. */
 VMTI_HIDDEN void vmti_signals_take_mask(struct vmti_thread *t);
 VMTI_HIDDEN void vmti_signals_give_mask_back(struct vmti_region *r, struct vmti_thread *t);
 /* The same for those that are kept, alone. */
 VMTI_HIDDEN void vmti_signals_give_kept_back(struct vmti_region *r, struct vmti_thread *t);
 /* A new child has its parent's, or copies of them; child->clone_flags say. False: no memory. */
-VMTI_HIDDEN bool vmti_signals_inherit(struct vmti_region *r, struct vmti_thread *child, const struct vmti_thread *parent);
+VMTI_HIDDEN bool vmti_signals_inherit(struct vmti_region *r, struct vmti_thread *child,
+                                      const struct vmti_thread *parent);
 VMTI_HIDDEN void vmti_signals_forget(struct vmti_region *r, struct vmti_thread *t);
-/* Gives the signal the default action, through the stopped thread, whose stop is that at the end of a call afterwards. */
+/* Gives the signal the default action, through the stopped thread, whose stop is that at the end of a call
+ * afterwards. */
 VMTI_HIDDEN void vmti_signals_default_action(struct vmti_region *r, struct vmti_thread *t, int signal);
 /* That of our own signals which is kept for the thread or for its process; NULL: none. */
 VMTI_HIDDEN struct vmti_kept *vmti_signals_kept(struct vmti_region *r, struct vmti_thread *t, int signal);
@@ -185,7 +190,8 @@ VMTI_HIDDEN bool vmti_waits_has_no_child(struct vmti_catcher *c, const struct vm
 
 /* ---- storm.c */
 
-/* A signal is about to be delivered to a handler. True: it comes too soon after another, and the thread runs on without. */
+/* A signal is about to be delivered to a handler. True: it comes too soon after another, and the thread runs on
+ * without. */
 VMTI_HIDDEN bool vmti_storm_puts_off(struct vmti_catcher *c, struct vmti_thread *t, int signal);
 /* A thread with a signal that was put off has stopped for `signal`: that may have lasted long enough. */
 VMTI_HIDDEN void vmti_storm_stop(struct vmti_catcher *c, struct vmti_thread *t, int signal);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Masks and handlers that the program sets in a region: see handlers.h. What it believes is in struct vmti_signals; this file
- * keeps it at the calls, delivery.c at the signals. Runs in the catcher; see internal.h.
+ * Masks and handlers that the program sets in a region: see handlers.h. What it believes is in struct vmti_signals;
+ * this file keeps it at the calls, delivery.c at the signals. Runs in the catcher; see internal.h.
  */
 #define _GNU_SOURCE
 #include "internal.h"
@@ -253,7 +253,8 @@ static void offer_after(struct vmti_region *r, struct vmti_thread *t, int signal
         struct { uint32_t signal; int32_t error, code; uint32_t pid, uid; } one;
         enum { SIGNALFD_SIGINFO_BYTES = 128 };
         for (int64_t at = 0; at + SIGNALFD_SIGINFO_BYTES <= result; at += SIGNALFD_SIGINFO_BYTES) {
-            if (!vmti_program_read(r->catcher, &one, t->call.args[1] + (uint64_t)at, sizeof one) || one.signal != (uint32_t)signal)
+            if (!vmti_program_read(r->catcher, &one, t->call.args[1] + (uint64_t)at, sizeof one) ||
+                one.signal != (uint32_t)signal)
                 continue;
             one.code = kept->info.si_code;
             one.pid = (uint32_t)kept->info.si_pid;
@@ -364,8 +365,8 @@ static void shorten_timespec(struct vmti_catcher *c, struct vmti_thread *t, unsi
 }
 
 /*
- * An execve keeps ignored signals ignored, and gives others the default (execve(2)): where the program ignores one of ours,
- * the kernel must know. The call is put off for that, and made again.
+ * An execve keeps ignored signals ignored, and gives others the default (execve(2)): where the program ignores one of
+ * ours, the kernel must know. The call is put off for that, and made again.
  */
 static void inject_ignored(struct vmti_region *r, struct vmti_thread *t, uint64_t ignored)
 {
@@ -402,8 +403,8 @@ static void before_exec(struct vmti_region *r, struct vmti_thread *t)
     t->in_call = false;
 }
 
-/* The mask that it restores is that of its frame, which a handler may have changed. effect[0]: what of it is ours; effect[1]: and
- * is in it still, for the frame is open for reading only. */
+/* The mask that it restores is that of its frame, which a handler may have changed. effect[0]: what of it is ours;
+ * effect[1]: and is in it still, for the frame is open for reading only. */
 static void before_sigreturn(struct vmti_catcher *c, struct vmti_thread *t)
 {
     uintptr_t at = t->call.sp + VMTI_SIGFRAME_MASK - VMTI_SIGFRAME_TAKEN;
@@ -438,7 +439,8 @@ void vmti_signals_before(struct vmti_catcher *c, struct vmti_thread *t)
     }
     case SYS_rt_sigprocmask:
         /* Read now: the call may write the old mask over it. */
-        t->effect[0] = t->call.args[1] && vmti_program_read(c->r->catcher, &t->effect[1], t->call.args[1], sizeof t->effect[1]);
+        t->effect[0] =
+            t->call.args[1] && vmti_program_read(c->r->catcher, &t->effect[1], t->call.args[1], sizeof t->effect[1]);
         if (!t->effect[0] || t->call.args[0] == SIG_UNBLOCK || !(t->effect[1] & VMTI_OWN_MASK))
             break;
         t->scratch[SCRATCH_MASK] = t->effect[1] & ~VMTI_OWN_MASK;
@@ -489,7 +491,8 @@ void vmti_signals_before(struct vmti_catcher *c, struct vmti_thread *t)
 
 /* ------------------------------------------------------------------------------------------- after a call */
 
-/* The kernel drops what is pending of a signal that becomes ignored, for all threads (kernel/signal.c, do_sigaction). */
+/* The kernel drops what is pending of a signal that becomes ignored, for all threads (kernel/signal.c,
+ * do_sigaction). */
 static void drop_kept(struct vmti_region *r, const struct vmti_actions *actions, int signal)
 {
     int i = vmti_own_index(signal);

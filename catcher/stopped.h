@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A stopped thread, whichever engine stopped it: at a ptrace stop, or in a handler of the dispatch engine, whose frame is
- * what it goes on with. Each returns 0 or a negative errno; -ESRCH: the thread is dead, which wait tells.
+ * A stopped thread, whichever engine stopped it: at a ptrace stop, or in a handler of the dispatch engine, whose frame
+ * is what it goes on with. Each returns 0 or a negative errno; -ESRCH: the thread is dead, which wait tells.
  */
 #ifndef VMTI_STOPPED_H
 #define VMTI_STOPPED_H

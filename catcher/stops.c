@@ -97,8 +97,8 @@ bool vmti_call_enter(struct vmti_catcher *c, struct vmti_thread *t, const struct
     t->in_call = true;
     t->row = NULL;
     t->refused = 0;
-    /* restart_syscall(2) goes on with the call before it, which was interrupted by a stop: that is still in t->call, for
-     * where a handler ran in between the call is not resumed (kernel/signal.c of the processor: EINTR). */
+    /* restart_syscall(2) goes on with the call before it, which was interrupted by a stop: that is still in t->call,
+     * for where a handler ran in between the call is not resumed (kernel/signal.c of the processor: EINTR). */
     if (entry->nr != SYS_restart_syscall) {
         uint64_t first = t->call.args[0];
         t->call.nr = (int64_t)entry->nr;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Timers that fire faster than their handler can be traced. Where the next signal is pending when the handler returns, the
- * program would not get on by one instruction. So a timer's signal that comes that soon is put off, by blocking it, until the
- * thread has had a moment, or makes a call. A timer of the catcher's own ends the moment of a thread that has no stop; with the
- * dispatch engine, a timer of the thread's. Runs in the catcher; see internal.h.
+ * Timers that fire faster than their handler can be traced. Where the next signal is pending when the handler returns,
+ * the program would not get on by one instruction. So a timer's signal that comes that soon is put off, by blocking it,
+ * until the thread has had a moment, or makes a call. A timer of the catcher's own ends the moment of a thread that has
+ * no stop; with the dispatch engine, a timer of the thread's. Runs in the catcher; see internal.h.
  */
 #define _GNU_SOURCE
 #include "internal.h"
@@ -12,8 +12,8 @@
 
 #include "../harness/os.h"
 
-/* What a thread gets to run between two handlers, and how often that is looked at. On a machine that is busy with others each
- * stop takes its turn: a thread gets as long as its last handler took. */
+/* What a thread gets to run between two handlers, and how often that is looked at. On a machine that is busy with
+ * others each stop takes its turn: a thread gets as long as its last handler took. */
 enum { MOMENT_NS = 100 * 1000, LONGEST_MOMENT_NS = 50 * 1000 * 1000, LOOK_US = 100 };
 
 static void look(int signal)
@@ -66,8 +66,8 @@ bool vmti_storm_is_moment(const struct vmti_thread *t, const siginfo_t *info)
     return info->si_signo == VMTI_TELLING_SIGNAL && info->si_code == SI_TIMER && info->si_ptr == t;
 }
 
-/* All signals are blocked. One that the timer has sent already stays pending when it is deleted (before Linux 6.13), and would end the
- * program once it is traced no longer. libc sends this signal too. */
+/* All signals are blocked. One that the timer has sent already stays pending when it is deleted (before Linux 6.13),
+ * and would end the program once it is traced no longer. libc sends this signal too. */
 static void end_moment(struct vmti_catcher *c, struct vmti_thread *t)
 {
     const uint64_t telling = vmti_signal_bit(VMTI_TELLING_SIGNAL);

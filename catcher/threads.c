@@ -73,7 +73,8 @@ bool vmti_thread_in_allocator(struct vmti_region *r, struct vmti_thread *t)
     vmti_regs regs;
     int depth = 0;
     return !vmti_ptrace_get_regs(t->tid, &regs) &&
-           vmti_program_read(r->catcher, &depth, vmti_regs_tls(&regs) + r->allocator_depth_offset, sizeof depth) && depth > 0;
+           vmti_program_read(r->catcher, &depth, vmti_regs_tls(&regs) + r->allocator_depth_offset, sizeof depth) &&
+           depth > 0;
 }
 
 /* ------------------------------------------------------------------------------------------- halting */
@@ -209,7 +210,8 @@ int vmti_threads_attach(struct vmti_catcher *c)
     } while (found);
     for (struct vmti_thread *t = c->r->threads; t; t = t->hh.next) {
         struct ptrace_syscall_info info;
-        if (vmti_ptrace(PTRACE_GET_SYSCALL_INFO, t->tid, sizeof info, (uintptr_t)&info) == -EIO) { /* before Linux 5.3 */
+        if (vmti_ptrace(PTRACE_GET_SYSCALL_INFO, t->tid, sizeof info, (uintptr_t)&info) ==
+            -EIO) { /* before Linux 5.3 */
             c->r->error_step = VMTI_STEP_SEIZE;
             return c->r->error = -EIO;
         }
@@ -224,8 +226,8 @@ int vmti_threads_attach(struct vmti_catcher *c)
 }
 
 /* Could the thread be between a fault on a page that was closed then and our answer to it? Not if it sleeps: it does so
- * in a system call, and what it touches later is open. If it runs, or is at a stop that we have not been told of yet, it
- * could. (The state letter of proc_pid_stat(5).) */
+ * in a system call, and what it touches later is open. If it runs, or is at a stop that we have not been told of yet,
+ * it could. (The state letter of proc_pid_stat(5).) */
 static bool may_have_faulted(struct vmti_catcher *c, struct vmti_thread *t)
 {
     char stat[512];

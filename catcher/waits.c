@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wait4 and waitid with __WALL or __WCLONE see the catcher, which is a child of the program with exit signal 0: they would wait
- * for it for ever where they should return ECHILD. Runs in the catcher; see internal.h.
+ * wait4 and waitid with __WALL or __WCLONE see the catcher, which is a child of the program with exit signal 0: they
+ * would wait for it for ever where they should return ECHILD. Runs in the catcher; see internal.h.
  */
 #include "internal.h"
 

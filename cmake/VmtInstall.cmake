@@ -2,8 +2,8 @@
 #
 # What is installed and where: headers, libraries, the command, manual pages and documents, the CMake package and the
 # pkg-config files.
-# Three components, which are the three packages of VmtPackages.cmake: vmt_runtime, vmt_dev and vmt_tools. All of it can be
-# moved after installation.
+# Three components, which are the three packages of VmtPackages.cmake: vmt_runtime, vmt_dev and vmt_tools. All of it can
+# be moved after installation.
 
 include(CMakePackageConfigHelpers)
 

@@ -63,8 +63,8 @@ enum {
 
 /* ------------------------------------------------------------------------------------------- registers */
 
-/* The calling thread's: its first word is its own address (System V ABI, ELF Handling for Thread-Local Storage). gcc has
- * __builtin_thread_pointer() for x86 from 11 on. */
+/* The calling thread's: its first word is its own address (System V ABI, ELF Handling for Thread-Local Storage). gcc
+ * has __builtin_thread_pointer() for x86 from 11 on. */
 static inline uintptr_t vmti_thread_pointer(void)
 {
     uintptr_t pointer;
@@ -170,16 +170,17 @@ static inline void vmti_regs_set_arg(vmti_regs *r, unsigned i, uint64_t value)
 
 /*
  * For a handler that has come just after a system call, which returned `result`: runs it again. `nr` is its number, or
- * negative if it is not known; then it is looked for in the instruction before, where compilers and libc put it. False: it
- * is not so, or the number is not there. The instruction leaves its own end in RCX. Its first argument is where it was.
+ * negative if it is not known; then it is looked for in the instruction before, where compilers and libc put it. False:
+ * it is not so, or the number is not there. The instruction leaves its own end in RCX. Its first argument is where it
+ * was.
  */
 #define vmti_context_rerun(context, result, nr, first)                                                                 \
     vmti_rerun_at((unsigned char *)(context)->uc_mcontext.gregs[REG_RIP], &(context)->uc_mcontext.gregs[REG_RIP],      \
                   &(context)->uc_mcontext.gregs[REG_RAX], (context)->uc_mcontext.gregs[REG_RCX], (result), (nr),       \
                   (first))
 
-static inline int vmti_rerun_at(const unsigned char *ip, long long *rip, long long *rax, long long rcx, long long result,
-                                long long nr, uint64_t first)
+static inline int vmti_rerun_at(const unsigned char *ip, long long *rip, long long *rax, long long rcx,
+                                long long result, long long nr, uint64_t first)
 {
     (void)first;
     if (*rax != result || rcx != *rip || ip[-2] != 0x0f || ip[-1] != 0x05)
@@ -216,8 +217,8 @@ static inline long vmti_syscall6(long nr, uint64_t a, uint64_t b, uint64_t c, ui
 }
 
 /*
- * clone(2) without libc, whose function may be a sanitizer's: the new task calls run(argument), which does not return, at the end
- * of a stack (aligned to 16 bytes). Its number, or a negative errno.
+ * clone(2) without libc, whose function may be a sanitizer's: the new task calls run(argument), which does not return,
+ * at the end of a stack (aligned to 16 bytes). Its number, or a negative errno.
  */
 static inline long vmti_arch_clone(uint64_t flags, void *stack_end, void *tls, int (*run)(void *), void *argument)
 {
@@ -241,8 +242,8 @@ static inline long vmti_arch_clone(uint64_t flags, void *stack_end, void *tls, i
 }
 
 /*
- * Does Valgrind run this process? Its CPU is of its own making: it gives an answer to these instructions, which change nothing on
- * another one (Valgrind manual, "The Client Request mechanism"; the request is RUNNING_ON_VALGRIND).
+ * Does Valgrind run this process? Its CPU is of its own making: it gives an answer to these instructions, which change
+ * nothing on another one (Valgrind manual, "The Client Request mechanism"; the request is RUNNING_ON_VALGRIND).
  */
 static inline int vmti_on_valgrind(void)
 {

@@ -100,19 +100,20 @@ static uint64_t window_limit(vmt_threads threads)
 
 static int window_range(const char *source, const char *value, vmt_threads threads)
 {
-    return vmti_fail(-EINVAL,
-                     "%s is \"%s\": the window is a whole number of pages, from %u (one instruction can need that many at "
-                     "once) to %llu (what vm.max_map_count allows here)",
-                     source, value, VMT_WINDOW_FLOOR, (unsigned long long)window_limit(threads));
+    return vmti_fail(
+        -EINVAL,
+        "%s is \"%s\": the window is a whole number of pages, from %u (one instruction can need that many at "
+        "once) to %llu (what vm.max_map_count allows here)",
+        source, value, VMT_WINDOW_FLOOR, (unsigned long long)window_limit(threads));
 }
 
 static int evict_range(const char *source, const char *value, uint64_t window)
 {
-    return vmti_fail(-EINVAL,
-                     "%s is \"%s\": a whole number of pages, from 1 to %llu, may leave a full window of %llu pages at once, for "
-                     "%u must stay open",
-                     source, value, (unsigned long long)vmti_evict_limit(window), (unsigned long long)window,
-                     VMT_WINDOW_FLOOR);
+    return vmti_fail(
+        -EINVAL,
+        "%s is \"%s\": a whole number of pages, from 1 to %llu, may leave a full window of %llu pages at once, for "
+        "%u must stay open",
+        source, value, (unsigned long long)vmti_evict_limit(window), (unsigned long long)window, VMT_WINDOW_FLOOR);
 }
 
 /* In decimal digits, at the end of `buffer`. */

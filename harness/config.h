@@ -18,7 +18,8 @@ static inline uint64_t vmti_window_limit(uint64_t limit, uint64_t mappings, bool
     return limit > mappings ? (limit - mappings) / (two_windows ? 4 : 2) : 0;
 }
 
-/* Smallest window for this many threads: each may need several pages at once to get on, also when `evict` have just left. */
+/* Smallest window for this many threads: each may need several pages at once to get on, also when `evict` have just
+ * left. */
 static inline uint64_t vmti_window_floor(uint64_t threads, uint64_t evict)
 {
     return (threads * 4 > VMT_WINDOW_FLOOR ? threads * 4 : VMT_WINDOW_FLOOR) + evict - 1;

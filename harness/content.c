@@ -141,7 +141,8 @@ void vmti_content_conclude(struct vmti_region *r)
         return;
     r->counts.pages_unchanged = 0;
     for (struct vmti_page *page = r->pages; page; page = page->hh.next) {
-        const struct vmti_content_entry *before = page->state & VMTI_PAGE_WRITTEN ? find(&r->content, page->page) : NULL;
+        const struct vmti_content_entry *before =
+            page->state & VMTI_PAGE_WRITTEN ? find(&r->content, page->page) : NULL;
         uint64_t hash;
         page->state &= (uint8_t)~VMTI_PAGE_UNCHANGED;
         if (before && !before->lost && hash_now(r, page->page, &hash) && hash == before->hash) {

@@ -100,8 +100,8 @@ static void skip_mapped(void *context, const struct vmti_map *map)
     gaps->at = map->end;
 }
 
-/* After a call that failed: mmap over something, and mremap, can fail when they have unmapped already (mm/vma.c, mm/mremap.c
- * of many versions). */
+/* After a call that failed: mmap over something, and mremap, can fail when they have unmapped already (mm/vma.c,
+ * mm/mremap.c of many versions). */
 static void forget_unmapped(struct vmti_region *r, uintptr_t start, uintptr_t end)
 {
     struct gaps gaps = {r, start, end};
@@ -133,8 +133,8 @@ void vmti_exempt(struct vmti_region *r, uintptr_t start, uintptr_t end)
 }
 
 /*
- * The kernel writes to the rseq area and to the tid word of a pthread, and reads its robust list. The latter two lie in libc's
- * struct pthread, which begins or ends at the thread pointer.
+ * The kernel writes to the rseq area and to the tid word of a pthread, and reads its robust list. The latter two lie in
+ * libc's struct pthread, which begins or ends at the thread pointer.
  */
 void vmti_exempt_tls(struct vmti_region *r, uintptr_t tls)
 {
@@ -219,9 +219,9 @@ static void after_mmap(struct vmti_region *r, struct vmti_thread *t, int64_t res
         set_words(r, start, end, UINT32_MAX, VMTI_DIR_KNOWN);
         return;
     }
-    /* With a first page that is there, all parts of the mapping share its anon_vma, and merge again when they are opened for
-     * an mremap, which takes no two mappings; parts that got theirs apart never do (mm/vma.c, is_mergeable_anon_vma). An
-     * allocator writes there at once. Before Linux 5.14 the call does nothing. */
+    /* With a first page that is there, all parts of the mapping share its anon_vma, and merge again when they are
+     * opened for an mremap, which takes no two mappings; parts that got theirs apart never do (mm/vma.c,
+     * is_mergeable_anon_vma). An allocator writes there at once. Before Linux 5.14 the call does nothing. */
     if (t->call.args[2] & PROT_WRITE)
         vmti_sys(SYS_madvise, start, VMTI_PAGE_SIZE, 23 /* MADV_POPULATE_WRITE */, 0, 0, 0);
     vmti_adopt_heap(r, start, end, (int)t->call.args[2] & (PROT_READ | PROT_WRITE | PROT_EXEC));
@@ -254,9 +254,9 @@ static bool is_mapped(uintptr_t page)
     return !vmti_sys(SYS_mincore, page, VMTI_PAGE_SIZE, &resident, 0, 0, 0);
 }
 
-/* The pages of a range that was moved are at their new place what they were at the old one: several mappings can be moved
- * at once (Linux 6.17: mm/mremap.c, remap_move), with what was not mapped between them. Where another thread has mapped
- * something at the old place since, what was there is not known any more, but it was of the kind of the rest. */
+/* The pages of a range that was moved are at their new place what they were at the old one: several mappings can be
+ * moved at once (Linux 6.17: mm/mremap.c, remap_move), with what was not mapped between them. Where another thread has
+ * mapped something at the old place since, what was there is not known any more, but it was of the kind of the rest. */
 static void move_words(struct vmti_region *r, uintptr_t from, uintptr_t to, uintptr_t bytes, uint32_t otherwise)
 {
     for (uintptr_t at = 0; at < bytes; at += VMTI_PAGE_SIZE) {
@@ -377,8 +377,8 @@ enum {
 /* Advice that gives the content away: the pages are new when they are used next, and their next use is a touch. */
 static bool discards(uint64_t advice)
 {
-    return advice == MADV_DONTNEED || advice == MADV_FREE || advice == MADV_REMOVE || advice == ADVICE_DONTNEED_LOCKED ||
-           advice == ADVICE_GUARD_INSTALL;
+    return advice == MADV_DONTNEED || advice == MADV_FREE || advice == MADV_REMOVE ||
+           advice == ADVICE_DONTNEED_LOCKED || advice == ADVICE_GUARD_INSTALL;
 }
 
 /* Advice that brings pages in as an access would, and such that needs its huge page in one mapping. */
@@ -451,7 +451,8 @@ static bool names_this_process(struct vmti_walk *walk, int fd)
     return false;
 }
 
-/* On the process itself all advice is allowed (Linux 6.13: mm/madvise.c, process_madvise). effect[0]: how many ranges. */
+/* On the process itself all advice is allowed (Linux 6.13: mm/madvise.c, process_madvise). effect[0]: how many
+ * ranges. */
 static void before_process_madvise(struct vmti_region *r, struct vmti_thread *t)
 {
     struct vmti_walk walk = {.region = r, .thread = t, .call = &t->call, .row = t->row, .entry = -1};
@@ -536,8 +537,9 @@ static void after_io_uring(struct vmti_region *r, struct vmti_thread *t, int64_t
 /* ------------------------------------------------------------------------------------------- threads' ends */
 
 /*
- * When a thread ends, the kernel marks the futexes of its robust list (kernel/futex/core.c, exit_robust_list), and gives up
- * without a word where it meets a closed page. They are opened here; the list is as long as the kernel's own limit.
+ * When a thread ends, the kernel marks the futexes of its robust list (kernel/futex/core.c, exit_robust_list), and
+ * gives up without a word where it meets a closed page. They are opened here; the list is as long as the kernel's own
+ * limit.
  */
 static void open_robust_list(struct vmti_region *r, struct vmti_thread *t, pid_t tid)
 {

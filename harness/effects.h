@@ -15,7 +15,8 @@ VMTI_HIDDEN void vmti_effect_before(struct vmti_region *r, struct vmti_thread *t
 /* After it has returned. */
 VMTI_HIDDEN void vmti_effect_after(struct vmti_region *r, struct vmti_thread *t, int64_t result);
 
-/* The pages of [start, end) are mapped no more, or are now something else: they leave the window and are not tracked. */
+/* The pages of [start, end) are mapped no more, or are now something else: they leave the window and are not
+ * tracked. */
 VMTI_HIDDEN void vmti_forget(struct vmti_region *r, uintptr_t start, uintptr_t end);
 
 /* The pages of [start, end) are opened and not tracked from now on: the kernel reaches them without a system call. */

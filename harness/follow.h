@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * `vmtrace run --follow`: the processes that the program makes, and the programs that it replaces itself by, are traced
- * into files of their own. A child that has a copy of the memory begins a region of its own before its first instruction
- * (follow.c, catcher/follow.c); what runs after an execve begins one in the constructor of the preloaded libvmt
- * (preload.c), for which the catcher changes the environment that the call passes on (catcher/follow_exec.c).
+ * into files of their own. A child that has a copy of the memory begins a region of its own before its first
+ * instruction (follow.c, catcher/follow.c); what runs after an execve begins one in the constructor of the preloaded
+ * libvmt (preload.c), for which the catcher changes the environment that the call passes on (catcher/follow_exec.c).
  */
 #ifndef VMTI_FOLLOW_H
 #define VMTI_FOLLOW_H

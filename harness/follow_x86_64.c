@@ -33,7 +33,8 @@ static void begin(void)
     errno = error;
 }
 
-_Static_assert(sizeof(struct vmti_follow_context) == 27 * 8 + 8 && offsetof(struct vmti_follow_context, mask) == 27 * 8 &&
+_Static_assert(sizeof(struct vmti_follow_context) == 27 * 8 + 8 &&
+                   offsetof(struct vmti_follow_context, mask) == 27 * 8 &&
                    offsetof(struct vmti_follow_context, regs.rdi) == 14 * 8 &&
                    offsetof(struct vmti_follow_context, regs.rip) == 16 * 8 &&
                    offsetof(struct vmti_follow_context, regs.eflags) == 18 * 8 &&

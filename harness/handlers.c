@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The functions vmti_action_* run in the catcher; the handler runs in the program, at any point of it: async-signal-safe,
- * raw system calls only. */
+/* The functions vmti_action_* run in the catcher; the handler runs in the program, at any point of it:
+ * async-signal-safe, raw system calls only. */
 #define _GNU_SOURCE
 #include "handlers.h"
 
@@ -48,7 +48,8 @@ void vmti_action_for_kernel(const struct vmti_region *r, int signal, struct vmti
     action->mask &= ~VMTI_OWN_MASK;
 }
 
-void vmti_action_for_program(const struct vmti_region *r, const struct vmti_actions *set, int signal, struct vmti_sigaction *action)
+void vmti_action_for_program(const struct vmti_region *r, const struct vmti_actions *set, int signal,
+                             struct vmti_sigaction *action)
 {
     const struct vmti_sigaction *wanted = &set->of[signal - 1];
     if (vmti_is_own_signal(signal) || vmti_is_dispatched(r))
@@ -85,8 +86,8 @@ static bool catch_orphaned_fault(struct vmti_region *r, const siginfo_t *info, c
 }
 
 /*
- * The catcher has been killed just now (catcher/alarm.c): everything is opened before this thread goes on. A call that it
- * was about to make has met closed pages, perhaps, or was interrupted by this signal: it runs again.
+ * The catcher has been killed just now (catcher/alarm.c): everything is opened before this thread goes on. A call that
+ * it was about to make has met closed pages, perhaps, or was interrupted by this signal: it runs again.
  */
 static void catch_alarm(struct vmti_region *r, ucontext_t *context)
 {
@@ -130,7 +131,8 @@ static void net(int signal, siginfo_t *info, void *context)
 
 /* ------------------------------------------------------------------------------------------- begin and end */
 
-/* What a handler returns to. Unwinders know a signal frame by these very instructions (libgcc, md-unwind-support.h; gdb). */
+/* What a handler returns to. Unwinders know a signal frame by these very instructions (libgcc, md-unwind-support.h;
+ * gdb). */
 __asm__(".pushsection .text\n"
         ".balign 16\n"
         "    nop\n"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Signal handlers during a region. SIGSEGV must be neither blocked nor ignored while pages are closed: a fault would reset
- * its handler to the default before the catcher even sees a stop (kernel/signal.c, force_sig_info_to_task); and so with
- * SIGSYS, by which dispatched calls stop. So these, our own signals, are kept out of every handler's mask, and have a
- * handler of ours for as long as the region lasts. The program is shown what it set: catcher/signals.c.
+ * Signal handlers during a region. SIGSEGV must be neither blocked nor ignored while pages are closed: a fault would
+ * reset its handler to the default before the catcher even sees a stop (kernel/signal.c, force_sig_info_to_task); and
+ * so with SIGSYS, by which dispatched calls stop. So these, our own signals, are kept out of every handler's mask, and
+ * have a handler of ours for as long as the region lasts. The program is shown what it set: catcher/signals.c.
  *
  * Our handler is a net below the catcher, which answers every fault of ours at its stop: it runs for the program's own
  * faults, and passes them on to the program's own handler with the same frame; and for ours only if the catcher has
@@ -58,7 +58,8 @@ static inline bool vmti_action_ignores(int signal, const struct vmti_sigaction *
 VMTI_HIDDEN void vmti_action_for_kernel(const struct vmti_region *r, int signal, struct vmti_sigaction *action);
 
 /* Makes of the kernel's action the one that was set in place of which it is: `set` are all that were. */
-VMTI_HIDDEN void vmti_action_for_program(const struct vmti_region *r, const struct vmti_actions *set, int signal, struct vmti_sigaction *action);
+VMTI_HIDDEN void vmti_action_for_program(const struct vmti_region *r, const struct vmti_actions *set, int signal,
+                                         struct vmti_sigaction *action);
 
 /* In P, before the catcher attaches, and after it has left. */
 VMTI_HIDDEN void vmti_handlers_take(struct vmti_region *r);

@@ -62,7 +62,8 @@ static void change(_Atomic uint32_t *word, uint32_t bytes, bool comes)
             now = (old & NOW) + bytes < VMTI_PAGE_SIZE ? (old & NOW) + bytes : VMTI_PAGE_SIZE;
         else
             now = (old & NOW) > bytes ? (old & NOW) - bytes : 0;
-    } while (!atomic_compare_exchange_weak_explicit(word, &old, with(old, now), memory_order_relaxed, memory_order_relaxed));
+    } while (
+        !atomic_compare_exchange_weak_explicit(word, &old, with(old, now), memory_order_relaxed, memory_order_relaxed));
 }
 
 static void change_block(const void *block, size_t bytes, bool comes)
@@ -129,8 +130,8 @@ void vmti_live_conclude(struct vmti_region *r)
 
 /* ------------------------------------------------------------------------------------------- the functions */
 
-/* The next definitions that count nothing. A block goes from the counts before it goes, and comes when it is there: so another
- * thread that gets its memory never makes a page's sum larger than what was live. */
+/* The next definitions that count nothing. A block goes from the counts before it goes, and comes when it is there: so
+ * another thread that gets its memory never makes a page's sum larger than what was live. */
 static struct vmti_next real;
 
 static size_t size_of(void *p)
@@ -206,7 +207,8 @@ static void *library_of(const void *address)
     return dladdr(address, &info) ? info.dli_fbase : NULL;
 }
 
-/* An allocator that brings operators of its own has them in one library with its malloc. tcmalloc's uses them as it starts. */
+/* An allocator that brings operators of its own has them in one library with its malloc. tcmalloc's uses them as it
+ * starts. */
 bool vmti_live_note_operator(const void *definition, const void *caller)
 {
     void *library = library_of((void *)real.malloc);
@@ -227,7 +229,8 @@ void vmti_live_start(struct vmti_next *next)
     next->free = counted_free;
     next->calloc = counted_calloc;
     next->realloc = counted_realloc;
-    next->reallocarray = NULL; /* libc's calls realloc, which would count again: the wrapper does so too where there is none */
+    next->reallocarray = NULL; /* libc's calls realloc, which would count again: the wrapper does so too where there is
+                                * none */
     next->posix_memalign = real.posix_memalign ? counted_posix_memalign : NULL;
     next->aligned_alloc = real.aligned_alloc ? counted_aligned_alloc : NULL;
     next->memalign = real.memalign ? counted_memalign : NULL;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Live heap bytes: how many bytes of each page are in live blocks of the malloc family now, and how many were at most at once
- * since the region began. Counted only in a process that was started with the request (VMT_LIVE=1, or `vmtrace run --live`), for
- * each block must be counted from its start: then the functions that the wrappers call next are replaced by counting ones, and
- * no other process pays. A block counts with what malloc_usable_size() says, on both sides, so the sums are exact. C++ operators
- * count where they call malloc and free, as libstdc++'s do; an allocator's own do not, and where one is used nothing can be told.
+ * Live heap bytes: how many bytes of each page are in live blocks of the malloc family now, and how many were at most
+ * at once since the region began. Counted only in a process that was started with the request (VMT_LIVE=1, or `vmtrace
+ * run --live`), for each block must be counted from its start: then the functions that the wrappers call next are
+ * replaced by counting ones, and no other process pays. A block counts with what malloc_usable_size() says, on both
+ * sides, so the sums are exact. C++ operators count where they call malloc and free, as libstdc++'s do; an allocator's
+ * own do not, and where one is used nothing can be told.
  */
 #ifndef VMTI_LIVE_H
 #define VMTI_LIVE_H

@@ -127,13 +127,14 @@ void vmti_metrics_free(struct vmti_metrics *metrics)
 
 /* ------------------------------------------------------------------------------------------- from a trace */
 
-/* But for a sanitizer's, a trace does not say whose malloc lies beneath libvmt; a program that has mapped an allocator's
- * library uses it. */
+/* But for a sanitizer's, a trace does not say whose malloc lies beneath libvmt; a program that has mapped an
+ * allocator's library uses it. */
 static void allocator_of_modules(const struct vmti_trace_summary *summary, const char *libc,
                                  char name[static VMTI_ALLOCATOR_BYTES])
 {
     for (size_t i = 0; i < summary->module_count; i++)
-        if (vmti_allocator_name(summary->modules[i].path, name) && strcmp(name, "glibc") != 0 && strcmp(name, "musl") != 0)
+        if (vmti_allocator_name(summary->modules[i].path, name) && strcmp(name, "glibc") != 0 &&
+            strcmp(name, "musl") != 0)
             return;
     snprintf(name, VMTI_ALLOCATOR_BYTES, "%s", libc);
 }

@@ -30,9 +30,9 @@ struct vmti_metrics {
 };
 
 /*
- * Reads all of the trace. allocator: what lies beneath libvmt; NULL: as the names of the trace's modules say. A sanitizer's
- * goes before both. 0, or a negative errno with a sentence in `reason`: -ENOMEM, or -EIO for a trace that is not complete, of which nothing is
- * given. Free it in all cases.
+ * Reads all of the trace. allocator: what lies beneath libvmt; NULL: as the names of the trace's modules say. A
+ * sanitizer's goes before both. 0, or a negative errno with a sentence in `reason`: -ENOMEM, or -EIO for a trace that
+ * is not complete, of which nothing is given. Free it in all cases.
  */
 VMTI_HIDDEN int vmti_metrics_read(struct vmti_trace_reader *reader, const char *allocator,
                                   struct vmti_metrics *metrics);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See own_string.h. Short texts and structures: simple loops. Async-signal-safe. Compiled so that no loop becomes a call. */
+/* See own_string.h. Short texts and structures: simple loops. Async-signal-safe. Compiled so that no loop becomes a
+ * call. */
 #include <stddef.h>
 #include <stdint.h>
 

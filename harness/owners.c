@@ -15,7 +15,8 @@ _Atomic uint32_t vmti_owner_count = 1; /* index 0 means: no owner */
 
 struct vmti_names vmti_labels = {.lock = ATOMIC_FLAG_INIT}, vmti_phases = {.lock = ATOMIC_FLAG_INIT};
 
-uint32_t vmti_owner_new(uint64_t first_page, uint32_t pages, uint64_t bytes, uintptr_t site, uint32_t label, uint32_t stack)
+uint32_t vmti_owner_new(uint64_t first_page, uint32_t pages, uint64_t bytes, uintptr_t site, uint32_t label,
+                        uint32_t stack)
 {
     if (atomic_load_explicit(&vmti_owner_count, memory_order_relaxed) >= (uint32_t)CHUNKS * CHUNK_OWNERS)
         return 0;
@@ -66,7 +67,8 @@ int vmti_name_new(struct vmti_names *names, const char *name)
 {
     if (!name || !*name)
         return 0;
-    /* Called by vmt_track() and vmt_mark() alone, in ordinary program context: a spin lock that no signal handler takes. */
+    /* Called by vmt_track() and vmt_mark() alone, in ordinary program context: a spin lock that no signal handler
+     * takes. */
     while (atomic_flag_test_and_set_explicit(&names->lock, memory_order_acquire))
         ;
     int number = (int)vmti_name_find(names, name);

@@ -4,9 +4,9 @@
  * named by its owner and its offset in it, so that address-space randomisation does not change a name.
  *
  * A large allocation owns each page that it covers by half or more. A small one owns a page only if it is the first to
- * lie in it; following pages that the same site, with the same stack, is the first to use join the same owner. A large one that
- * comes from the same site and stack and covers the same bytes of the same pages as the one that owns them is that one. The table only grows.
- * Async-signal-safe and lock-free.
+ * lie in it; following pages that the same site, with the same stack, is the first to use join the same owner. A large
+ * one that comes from the same site and stack and covers the same bytes of the same pages as the one that owns them is
+ * that one. The table only grows. Async-signal-safe and lock-free.
  */
 #ifndef VMTI_OWNERS_H
 #define VMTI_OWNERS_H
@@ -56,8 +56,8 @@ struct vmti_names {
 extern VMTI_HIDDEN struct vmti_names vmti_labels; /* of vmt_track() */
 extern VMTI_HIDDEN struct vmti_names vmti_phases; /* of vmt_mark() */
 
-/* The number of a name, made if it is new; 0 for "" and NULL; negative errno (-ENOSPC: more than VMTI_NAMES - 1). For ordinary
- * program context. */
+/* The number of a name, made if it is new; 0 for "" and NULL; negative errno (-ENOSPC: more than VMTI_NAMES - 1). For
+ * ordinary program context. */
 VMTI_HIDDEN int vmti_name_new(struct vmti_names *names, const char *name);
 
 /* The text of a name; "" for 0. */

@@ -56,7 +56,8 @@ static uint64_t next_chunk(uint64_t top)
     return VMTI_DIR_TOP;
 }
 
-/* The first word at or after `at` that has not this value in the bits of `mask`, or a few words before it; at most `end`. */
+/* The first word at or after `at` that has not this value in the bits of `mask`, or a few words before it; at most
+ * `end`. */
 static uint64_t pass_alike(const struct vmti_dir_chunk *chunk, uint64_t at, uint64_t end, uint32_t mask, uint32_t value)
 {
     typedef uint64_t __attribute__((may_alias)) pair; /* two words */
@@ -138,7 +139,8 @@ uint64_t vmti_dir_next_run(uint64_t *page, uint64_t limit, uint32_t any, uint32_
         if (high > limit)
             high = limit;
         for (; at < high; at++) {
-            /* Of several bits of `any` a page of the run may have others than the first: those are looked at one by one. */
+            /* Of several bits of `any` a page of the run may have others than the first: those are looked at one by
+             * one. */
             uint32_t mask = length ? same | any : any, value = length ? like & mask : 0;
             uint64_t passed = base + pass_alike(chunk, at - base, high - base, mask, value);
             length += length ? passed - at : 0;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The page directory: one 32-bit word for each page of the address space, in chunks of 1 GiB that are mapped when the
- * first page of one is set; a page that was never allocated costs nothing. Readers take no lock. The malloc wrappers set
- * ownership from the program's threads; the catcher (or, outside a region, begin and end) sets what belongs to a region.
- * Async-signal-safe.
+ * first page of one is set; a page that was never allocated costs nothing. Readers take no lock. The malloc wrappers
+ * set ownership from the program's threads; the catcher (or, outside a region, begin and end) sets what belongs to a
+ * region. Async-signal-safe.
  */
 #ifndef VMTI_PAGEDIR_H
 #define VMTI_PAGEDIR_H

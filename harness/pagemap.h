@@ -9,7 +9,8 @@
 /* The table takes most of it (56 bytes), so the rest is packed; ARCHITECTURE.md says what a page takes. */
 struct vmti_page {
     uint64_t page;             /* address >> VMTI_PAGE_SHIFT */
-    uint64_t changed_at : 40;  /* the region's count of changes when it was last touched or upgraded; 40 bits are months */
+    uint64_t changed_at : 40;  /* the region's count of changes when it was last touched or upgraded; 40 bits are
+                                * months */
     uint64_t owner : 24;       /* the first that was known at a touch, or at the end */
     uint32_t touches;          /* 0 while it is being made, and where only threads that do not count have opened it */
     uint32_t opens : 24;       /* how often it has entered a window; compared with what a slot of the FIFO remembers */

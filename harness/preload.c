@@ -42,8 +42,8 @@ static const char *take(const char *at, const char *key, char *value, size_t byt
     return at + length + 1;
 }
 
-/* The environment is read and changed here by its array alone: a program may have functions getenv and unsetenv of its own,
- * as bash has, and those come first in symbol order. */
+/* The environment is read and changed here by its array alone: a program may have functions getenv and unsetenv of its
+ * own, as bash has, and those come first in symbol order. */
 static char **find_variable(const char *name)
 {
     size_t n = strlen(name);
@@ -140,8 +140,8 @@ __attribute__((constructor)) static void start_whole_program(void)
     bool further = strcmp(order.follow, "next") == 0;
     if (*order.follow != '0' && *library)
         vmti_follow_start(&config, library, strtoull(order.since, NULL, 10), further);
-    /* The catcher of the program that this one has replaced is a child of this process still: when it is gone, its trace is
-     * complete, and there is nothing left that the program would not have natively. */
+    /* The catcher of the program that this one has replaced is a child of this process still: when it is gone, its
+     * trace is complete, and there is nothing left that the program would not have natively. */
     pid_t catcher = (pid_t)strtol(order.catcher, NULL, 10);
     if (further && catcher > 0)
         while (waitpid(catcher, NULL, __WCLONE) < 0 && errno == EINTR)

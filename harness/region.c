@@ -36,8 +36,9 @@ static _Atomic(struct vmti_region *) current;
 static atomic_flag changing = ATOMIC_FLAG_INIT;
 /* Regions begun with the trace file of the environment: the second and later ones get a number. */
 static unsigned traces_by_environment;
-/* Realtime ns. Traces of the environment's name that were begun later are of this run of tests: of a child that was forked for a
- * test before this one, say. Of a framework that begins a program anew for each test the adapter says when the run began. */
+/* Realtime ns. Traces of the environment's name that were begun later are of this run of tests: of a child that was
+ * forked for a test before this one, say. Of a framework that begins a program anew for each test the adapter says when
+ * the run began. */
 static uint64_t run_began;
 
 __attribute__((constructor)) static void note_when_run_began(void)
@@ -251,12 +252,14 @@ static int begin_locked(const vmt_config *config, bool whole_program)
                                   "LD_PRELOAD='libvmt.so.0 libother.so'");
     vmti_wrap_start();
     if (config->live_bytes && vmti_sanitizer())
-        return vmti_fail(-ENOTSUP, "vmt_config.live_bytes is true, but this program has the malloc of %s, whose blocks cannot be "
-                                   "counted; build it without, or skip the test",
+        return vmti_fail(-ENOTSUP,
+                         "vmt_config.live_bytes is true, but this program has the malloc of %s, whose blocks cannot be "
+                         "counted; build it without, or skip the test",
                          vmti_sanitizer_name(vmti_sanitizer()));
     if (config->live_bytes && !vmti_live_on)
-        return vmti_fail(-EINVAL, "vmt_config.live_bytes is true, but this process was not started with VMT_LIVE=1: each block must "
-                                  "be counted from its start; set it in the environment of the program");
+        return vmti_fail(
+            -EINVAL, "vmt_config.live_bytes is true, but this process was not started with VMT_LIVE=1: each block must "
+                     "be counted from its start; set it in the environment of the program");
     int no_stacks = config->stacks ? vmti_stacks_start() : 0;
     if (no_stacks)
         return no_stacks;
@@ -278,7 +281,8 @@ static int begin_locked(const vmt_config *config, bool whole_program)
         vmti_sanitizer_before_leaks(end_left_region);
     struct vmti_region *r = new_region(config, whole_program, vmti_mappings_limit());
     if (!r)
-        return vmti_fail(-ENOMEM, "vmt_begin: no memory for a window of %llu pages", (unsigned long long)config->window);
+        return vmti_fail(-ENOMEM, "vmt_begin: no memory for a window of %llu pages",
+                         (unsigned long long)config->window);
     r->dropped_regions = dropped;
     int error = start(r, config->engine);
     if (error) {

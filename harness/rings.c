@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Structures are read as bytes, by the offsets of include/uapi/linux/io_uring.h. Runs in the catcher, as walk.c does. */
+/* Structures are read as bytes, by the offsets of include/uapi/linux/io_uring.h. Runs in the catcher, as walk.c
+ * does. */
 #include "rings.h"
 
 #include <errno.h>

@@ -34,8 +34,8 @@ static void clear_notes(uint64_t first, uint64_t end, uint32_t bits)
     }
 }
 
-/* Without randomisation the brk heap begins where the program's variables end, ours among them, and the kernel makes one
- * mapping of both. */
+/* Without randomisation the brk heap begins where the program's variables end, ours among them, and the kernel makes
+ * one mapping of both. */
 static uintptr_t start_of_heap(const struct vmti_region *r, const struct vmti_map *map)
 {
     return map->start < r->program_end && r->program_end < map->end ? r->program_end : map->start;
@@ -46,8 +46,8 @@ static void mark(struct scan *scan, const struct vmti_map *map, uint64_t first, 
     struct vmti_region *r = scan->region;
     uint32_t prot = (uint32_t)map->prot << VMTI_DIR_PROT_SHIFT;
     uint64_t page = first, length;
-    /* The brk heap is the allocator's, whether or not all of it has been handed out. (What has not has no owner, and so not
-     * VMTI_DIR_HEAP, which tells the wrappers that there is nothing to note.) */
+    /* The brk heap is the allocator's, whether or not all of it has been handed out. (What has not has no owner, and so
+     * not VMTI_DIR_HEAP, which tells the wrappers that there is nothing to note.) */
     if (map->brk_heap && r->scope == VMT_SCOPE_HEAP) {
         uint64_t heap = start_of_heap(r, map) >> VMTI_PAGE_SHIFT;
         if (!vmti_dir_set(heap, end - 1, VMTI_DIR_TRACKED | VMTI_DIR_KNOWN | VMTI_DIR_PROT,

@@ -70,7 +70,8 @@ __attribute__((constructor(101))) static void look_at_environment(void)
         return;
     }
     if (!on_exit) {
-        dprintf(STDERR_FILENO, "vmt: %s: this C library has no on_exit(3); a skipped test will end as a passed one\n", name);
+        dprintf(STDERR_FILENO, "vmt: %s: this C library has no on_exit(3); a skipped test will end as a passed one\n",
+                name);
         return;
     }
     void *page = mmap(NULL, sizeof *skipped, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -23,7 +23,12 @@ _Atomic bool vmti_stacks_on;
 
 /* ------------------------------------------------------------------------------------------- the table */
 
-enum { CHUNK_SHIFT = 12, CHUNK_STACKS = 1 << CHUNK_SHIFT, CHUNKS = 1 << (VMTI_STACK_BITS - CHUNK_SHIFT), BUCKETS = 1 << 14 };
+enum {
+    CHUNK_SHIFT = 12,
+    CHUNK_STACKS = 1 << CHUNK_SHIFT,
+    CHUNKS = 1 << (VMTI_STACK_BITS - CHUNK_SHIFT),
+    BUCKETS = 1 << 14
+};
 
 static _Atomic(struct vmti_call_stack *) chunks[CHUNKS];
 static _Atomic uint32_t last;             /* number of the last one */
@@ -58,7 +63,8 @@ static struct vmti_call_stack *new_stack(uint32_t *number)
     return stack_at(*number);
 }
 
-/* The number of a stack like this, made if there is none. Two threads that come with a new one at the same moment may make two. */
+/* The number of a stack like this, made if there is none. Two threads that come with a new one at the same moment may
+ * make two. */
 static uint32_t number_of(const uintptr_t *frames, uint32_t count)
 {
     uint64_t hash = XXH3_64bits(frames, count * sizeof *frames);
@@ -119,16 +125,19 @@ uint32_t vmti_stack_take(uintptr_t site)
 static bool has_lock_free_unwinder(void)
 {
     char *end;
-    unsigned long major = strtoul(gnu_get_libc_version(), &end, 10), minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
+    unsigned long major = strtoul(gnu_get_libc_version(), &end, 10),
+                  minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
     return major > 2 || (major == 2 && minor >= 35);
 }
 
 int vmti_stacks_start(void)
 {
     if (!has_lock_free_unwinder())
-        return vmti_fail(-ENOSYS, "vmt_config.stacks: allocation stacks need glibc 2.35 and libgcc 12, or newer ones, and this is "
-                                  "glibc %s: before, the unwinder takes the loader's lock, with which malloc may be called",
-                         gnu_get_libc_version());
+        return vmti_fail(
+            -ENOSYS,
+            "vmt_config.stacks: allocation stacks need glibc 2.35 and libgcc 12, or newer ones, and this is "
+            "glibc %s: before, the unwinder takes the loader's lock, with which malloc may be called",
+            gnu_get_libc_version());
     if (!atomic_load(&vmti_stacks_on)) {
         struct capture capture = {.site = 1};
         _Unwind_Backtrace(take_frame, &capture); /* what it initialises once */
@@ -153,7 +162,8 @@ uint32_t vmti_stack_take(uintptr_t site)
 
 int vmti_stacks_start(void)
 {
-    return vmti_fail(-ENOSYS, "vmt_config.stacks: allocation stacks need glibc 2.35, and this program has another C library");
+    return vmti_fail(-ENOSYS,
+                     "vmt_config.stacks: allocation stacks need glibc 2.35, and this program has another C library");
 }
 
 #endif

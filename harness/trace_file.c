@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A trace's file where the program has the same table of descriptors as who writes it (the dispatch engine). It is open while a
- * block is written, and else there is no descriptor that the program could see or close: a mapping of the first page keeps the
- * file, and its lock with it (flock(2): an open file description's, which a mapping holds). Async-signal-safe, raw system calls
- * only.
+ * A trace's file where the program has the same table of descriptors as who writes it (the dispatch engine). It is open
+ * while a block is written, and else there is no descriptor that the program could see or close: a mapping of the first
+ * page keeps the file, and its lock with it (flock(2): an open file description's, which a mapping holds).
+ * Async-signal-safe, raw system calls only.
  */
 #include <errno.h>
 #include <sys/stat.h>
@@ -16,7 +16,8 @@
 static bool is_file(const struct vmti_trace *trace, int fd)
 {
     struct stat status;
-    return !vmti_sys(SYS_fstat, fd, &status, 0, 0, 0, 0) && status.st_dev == trace->device && status.st_ino == trace->inode;
+    return !vmti_sys(SYS_fstat, fd, &status, 0, 0, 0, 0) && status.st_dev == trace->device &&
+           status.st_ino == trace->inode;
 }
 
 /* Where the program has as many files as it may, the limit is raised for a moment, as far as that goes. */
@@ -117,8 +118,8 @@ void vmti_trace_keep_open(struct vmti_trace *trace)
     vmti_trace_move_file(trace, 0);
 }
 
-/* A file that may grow no more: the kernel sends the program a signal for it (setrlimit(2), RLIMIT_FSIZE), which it must not see.
- * All signals are blocked. */
+/* A file that may grow no more: the kernel sends the program a signal for it (setrlimit(2), RLIMIT_FSIZE), which it
+ * must not see. All signals are blocked. */
 static void take_signal_back(void)
 {
     uint64_t set = (uint64_t)1 << (25 - 1); /* SIGXFSZ */

@@ -88,7 +88,8 @@ enum {
     VMTI_TRACE_HAS_STACKS = 1 << 5,        /* call stacks of allocations were captured */
 };
 
-/* Those that have an allocator of their own. A trace tells which it was, for one that is linked statically is no module. */
+/* Those that have an allocator of their own. A trace tells which it was, for one that is linked statically is no
+ * module. */
 enum vmti_sanitizer {
     VMTI_NO_SANITIZER = 0,
     VMTI_ADDRESS_SANITIZER,

@@ -226,9 +226,9 @@ int vmti_trace_start(struct vmti_region *r, int fd, const char *command, size_t 
         .header_bytes = (uint32_t)(end + sizeof(uint64_t)),
         .page_size = VMTI_PAGE_SIZE,
         .flags = (r->track_writes ? VMTI_TRACE_HAS_WRITES : 0) | (r->whole_program ? VMTI_TRACE_HAS_WHOLE_PROGRAM : 0) |
-                 (r->this_thread_alone ? VMTI_TRACE_HAS_ONE_THREAD : 0) | (r->track_content ? VMTI_TRACE_HAS_CONTENT : 0) |
-                 (r->live_bytes ? VMTI_TRACE_HAS_LIVE : 0) | (r->stacks ? VMTI_TRACE_HAS_STACKS : 0) |
-                 r->sanitizer << VMTI_TRACE_SANITIZER_SHIFT,
+                 (r->this_thread_alone ? VMTI_TRACE_HAS_ONE_THREAD : 0) |
+                 (r->track_content ? VMTI_TRACE_HAS_CONTENT : 0) | (r->live_bytes ? VMTI_TRACE_HAS_LIVE : 0) |
+                 (r->stacks ? VMTI_TRACE_HAS_STACKS : 0) | r->sanitizer << VMTI_TRACE_SANITIZER_SHIFT,
         .window = r->window,
         .start_realtime_ns = realtime_ns,
         .pid = (uint32_t)r->pid,
@@ -272,7 +272,8 @@ static struct last_block make_last(const struct vmti_trace *trace, const struct 
 }
 
 /* Puts it at `at`, where the file ends then. */
-static bool put_last(struct vmti_trace *trace, struct last_block *last, uint64_t at, uint64_t first_touch, uint64_t footprint)
+static bool put_last(struct vmti_trace *trace, struct last_block *last, uint64_t at, uint64_t first_touch,
+                     uint64_t footprint)
 {
     last->header.first_touch = first_touch;
     last->header.footprint = footprint;
@@ -283,8 +284,8 @@ static bool put_last(struct vmti_trace *trace, struct last_block *last, uint64_t
            !write_all(trace, last, sizeof *last);
 }
 
-/* The file takes no more: a trailer that says so follows the last whole block; what was written of the next one gives the
- * room. If that was nothing, it takes the place of the last block, where a smaller file can help. */
+/* The file takes no more: a trailer that says so follows the last whole block; what was written of the next one gives
+ * the room. If that was nothing, it takes the place of the last block, where a smaller file can help. */
 static void put_error(struct vmti_trace *trace, const struct vmti_trace_trailer *trailer)
 {
     struct last_block last = make_last(trace, trailer);

@@ -41,7 +41,8 @@ VMTI_HIDDEN void vmti_trace_move_file(struct vmti_trace *trace, int least);
 /* The trace is complete, or this process does not write it. */
 VMTI_HIDDEN void vmti_trace_let_file_go(struct vmti_trace *trace);
 
-/* Ends the trace's file for now, before what may end the process, and takes that back. Nothing is written in between. */
+/* Ends the trace's file for now, before what may end the process, and takes that back. Nothing is written in
+ * between. */
 VMTI_HIDDEN void vmti_trace_seal(struct vmti_region *r, const struct vmti_trace_trailer *trailer);
 VMTI_HIDDEN void vmti_trace_unseal(struct vmti_region *r);
 

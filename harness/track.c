@@ -59,7 +59,8 @@ static void check_map(void *context, const struct vmti_map *map)
 /* Memory that must stay open whatever happens. */
 static const char *holds_harness(uint64_t first, uint64_t last)
 {
-    /* What this library and the kernel need at any moment: our own variables, this thread's stack and thread pointer. */
+    /* What this library and the kernel need at any moment: our own variables, this thread's stack and thread
+     * pointer. */
     const void *needed[] = {vmti_dir_top,          (const char *)vmti_dir_top + sizeof vmti_dir_top - 1,
                             &vmti_note_mask,       &vmti_in_region,
                             &vmti_allocator_depth, (void *)vmti_thread_pointer(),
@@ -92,7 +93,8 @@ int vmt_track(const void *ptr, size_t len, const char *label)
     if (index < 0)
         return vmti_fail(-ENOMEM, "vmt_track: more than %d different labels", VMTI_NAMES - 1);
     uint64_t pages = check.last - first + 1;
-    uint32_t owner = vmti_owner_new(first, (uint32_t)pages, len, (uintptr_t)__builtin_return_address(0), (uint32_t)index, 0);
+    uint32_t owner =
+        vmti_owner_new(first, (uint32_t)pages, len, (uintptr_t)__builtin_return_address(0), (uint32_t)index, 0);
     if (!vmti_dir_set(first, check.last, VMTI_DIR_RANGE | VMTI_DIR_OWNER, VMTI_DIR_RANGE | owner))
         return vmti_fail(-ENOMEM, "vmt_track: no memory");
     if (vmti_region_current())

@@ -95,9 +95,9 @@ struct vmti_call {
 };
 
 /*
- * A piece of memory that a call reads or writes; pinned from the entry stop to the exit stop. How many of its bytes count
- * as touched is known when the call has returned: vmti_span_done() in walk.c. All zero, but for the range, means: all of
- * them, if the call succeeded.
+ * A piece of memory that a call reads or writes; pinned from the entry stop to the exit stop. How many of its bytes
+ * count as touched is known when the call has returned: vmti_span_done() in walk.c. All zero, but for the range, means:
+ * all of them, if the call succeeded.
  */
 struct vmti_span {
     uintptr_t start, end; /* bytes, not rounded to pages */
@@ -254,7 +254,8 @@ struct vmti_region {
     struct vmti_sigaction net_action;  /* ours, for a program that wants the default: see handlers.h */
     char command[4096];     /* of P: arguments, each ended by NUL */
     size_t command_bytes;
-    uintptr_t allocator_depth_offset; /* of the thread-local nesting counter of the malloc wrappers, from the thread pointer */
+    uintptr_t allocator_depth_offset; /* of the thread-local nesting counter of the malloc wrappers, from the thread
+                                       * pointer */
     uintptr_t rseq_offset;            /* of libc's rseq area, from there; 0: not known */
     size_t sigframe_bytes;            /* most that a signal frame takes below the stack pointer */
 
@@ -279,7 +280,8 @@ struct vmti_region {
     struct vmti_thread *thread_free;
     struct vmti_thread *pinning;      /* threads that hold pins */
     uintptr_t brk_start, brk;         /* the brk heap */
-    uintptr_t program_end;            /* end of the program's variables: a mapping may hold these and the heap behind them */
+    uintptr_t program_end;            /* end of the program's variables: a mapping may hold these and the heap behind
+                                       * them */
     uint64_t mappings;                /* that the process had at the region's begin */
     uint64_t mappings_limit;          /* that it may have (vm.max_map_count), less a reserve */
     /* Is the thread, stopped in a call, inside an allocator? Given by the engine. */

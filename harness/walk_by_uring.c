@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * BY rules for calls that start work which the kernel goes on with later: aio and io_uring. What the calls themselves use
- * is walked here; rings.c has the submissions. Structures are read as bytes, by the offsets of include/uapi/linux/aio_abi.h and
- * io_uring.h. Runs in the catcher, as walk.c does.
+ * BY rules for calls that start work which the kernel goes on with later: aio and io_uring. What the calls themselves
+ * use is walked here; rings.c has the submissions. Structures are read as bytes, by the offsets of
+ * include/uapi/linux/aio_abi.h and io_uring.h. Runs in the catcher, as walk.c does.
  */
 #include "walk.h"
 
@@ -54,8 +54,8 @@ void vmti_walk_io_submit(struct vmti_walk *w, unsigned i)
     w->entry = -1;
 }
 
-/* A ring that a thread of the kernel's polls has no calls in which its submissions could be seen: it is refused, as it was
- * without privilege up to Linux 5.10, and programs can do without. */
+/* A ring that a thread of the kernel's polls has no calls in which its submissions could be seen: it is refused, as it
+ * was without privilege up to Linux 5.10, and programs can do without. */
 void vmti_walk_io_uring_setup(struct vmti_walk *w, unsigned i)
 {
     enum { PARAMS = 120, FLAGS = 8, SQPOLL = 1 << 1 };

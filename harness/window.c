@@ -200,7 +200,8 @@ static struct vmti_page *leave(struct vmti_fifo *fifo)
     return slot->entry;
 }
 
-/* The page enters the window. How many pages leave it for that: 0, or r->evict, which are in r->leaving in order of address. */
+/* The page enters the window. How many pages leave it for that: 0, or r->evict, which are in r->leaving in order of
+ * address. */
 static unsigned enter(struct vmti_region *r, struct vmti_fifo *fifo, struct vmti_page *entry)
 {
     entry->changed_at = ++r->changes;
@@ -288,8 +289,8 @@ static unsigned record_flags(unsigned flags, bool track_writes)
            (flags & VMTI_TOUCH_SYSCALL ? VMTI_REC_SYSCALL : 0);
 }
 
-/* For a thread that does not count. It has what it opens for writing too, and may write what the window holds: to see the
- * first write of the thread that counts is left. */
+/* For a thread that does not count. It has what it opens for writing too, and may write what the window holds: to see
+ * the first write of the thread that counts is left. */
 static void open_for_others(struct vmti_region *r, struct vmti_page *entry, unsigned flags)
 {
     if (entry->state & (VMTI_PAGE_IN_WINDOW | VMTI_PAGE_WITH_OTHERS)) {

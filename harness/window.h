@@ -30,7 +30,8 @@ enum vmti_touch_flags {
  * evicts what leaves the window. With VMTI_TOUCH_WRITE a page open for reading is upgraded. For a thread that does not
  * count, what is not open enters the other window, and nothing is recorded.
  */
-VMTI_HIDDEN void vmti_touch(struct vmti_region *r, struct vmti_thread *t, uintptr_t start, uintptr_t end, unsigned flags);
+VMTI_HIDDEN void vmti_touch(struct vmti_region *r, struct vmti_thread *t, uintptr_t start, uintptr_t end,
+                            unsigned flags);
 
 /*
  * Opens the tracked pages of [start, end) for the kernel and keeps them open until vmti_unpin_all(t); records nothing.
@@ -56,16 +57,16 @@ VMTI_HIDDEN void vmti_drop_range(struct vmti_region *r, uintptr_t start, uintptr
 /* At the region's end: finds the owners of pages that were touched before their allocation had returned. */
 VMTI_HIDDEN void vmti_name_pages(struct vmti_region *r);
 
-/* Opens the next run of tracked pages at or after *page and before `limit` that the program gave one protection, with that
- * protection, in the window or not. Those that are leaving are a run apart. Its length, with *page at its start; 0: there is
- * none. */
+/* Opens the next run of tracked pages at or after *page and before `limit` that the program gave one protection, with
+ * that protection, in the window or not. Those that are leaving are a run apart. Its length, with *page at its start;
+ * 0: there is none. */
 VMTI_HIDDEN uint64_t vmti_open_run(uint64_t *page, uint64_t limit);
 
 /* Opens every tracked page with the protection that the program asked for. */
 VMTI_HIDDEN void vmti_open_all(struct vmti_region *r);
 
-/* Opens all that is tracked, and closes nothing until as many calls of the other. What is touched meanwhile, and is open for
- * that alone, is not seen. */
+/* Opens all that is tracked, and closes nothing until as many calls of the other. What is touched meanwhile, and is
+ * open for that alone, is not seen. */
 VMTI_HIDDEN void vmti_suspend(struct vmti_region *r);
 VMTI_HIDDEN void vmti_resume(struct vmti_region *r);
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Wrappers of the malloc family and of the C++ operators. They take no lock, allocate nothing through malloc, and change
- * nothing about what the allocator underneath returns, so they may run wherever that allocator may.
+ * Wrappers of the malloc family and of the C++ operators. They take no lock, allocate nothing through malloc, and
+ * change nothing about what the allocator underneath returns, so they may run wherever that allocator may.
  *
- * They note which pages hold malloc'd memory (owners.h has the rule). Almost always the page is known already and a note
- * is a look at one or two words of the directory. Inside a region a page that it does not know yet is handed to the catcher
- * by a system call that does not exist (vmti_tell); one that is needs nothing.
+ * They note which pages hold malloc'd memory (owners.h has the rule). Almost always the page is known already and a
+ * note is a look at one or two words of the directory. Inside a region a page that it does not know yet is handed to
+ * the catcher by a system call that does not exist (vmti_tell); one that is needs nothing.
  *
- * malloc and free outside a region are what a program pays all the time: nothing is in their way that the common case does
- * not need, and what is rare is left to functions that take the call over.
+ * malloc and free outside a region are what a program pays all the time: nothing is in their way that the common case
+ * does not need, and what is rare is left to functions that take the call over.
  */
 #define _GNU_SOURCE
 #include "wrap.h"
@@ -43,7 +43,8 @@ static void *first_calloc(size_t count, size_t bytes);
 static void *first_realloc(void *old, size_t bytes);
 
 /* Those that each program uses begin as functions that look them up. */
-static struct vmti_next next = {.malloc = first_malloc, .free = first_free, .calloc = first_calloc, .realloc = first_realloc};
+static struct vmti_next next = {
+    .malloc = first_malloc, .free = first_free, .calloc = first_calloc, .realloc = first_realloc};
 
 /* ------------------------------------------------------------------------------------------- finding the next */
 
@@ -71,7 +72,8 @@ static _Atomic bool resolved, resolving;
 
 static void die(const char *name)
 {
-    static const char text[] = "vmt: no definition of this function beneath libvmt (is the program linked statically?): ";
+    static const char text[] =
+        "vmt: no definition of this function beneath libvmt (is the program linked statically?): ";
     if (write(STDERR_FILENO, text, sizeof text - 1) < 0 || write(STDERR_FILENO, name, strlen(name)) < 0 ||
         write(STDERR_FILENO, "\n", 1) < 0)
         _exit(125);
@@ -88,7 +90,8 @@ static const char *find_variable(const char *name)
     return NULL;
 }
 
-/* Does the environment ask for this from the process's start on? Under `vmtrace run` its order counts, whose path comes last. */
+/* Does the environment ask for this from the process's start on? Under `vmtrace run` its order counts, whose path comes
+ * last. */
 static bool is_asked_for(const char *name, const char *in_order)
 {
     const char *value = find_variable(name), *run = find_variable("VMT_RUN");
@@ -128,7 +131,8 @@ static void resolve(void)
     NEXT(memalign, "memalign");
     NEXT(valloc, "valloc");
     NEXT(pvalloc, "pvalloc");
-    if (!vmti_sanitizer()) /* ThreadSanitizer's functions cannot be called before it has started: see watch_sanitizer() */
+    if (!vmti_sanitizer()) /* ThreadSanitizer's functions cannot be called before it has started: see
+                            * watch_sanitizer() */
         resolve_extras();
     atomic_store(&resolved, true);
 }
@@ -172,8 +176,9 @@ static void *first_realloc(void *old, size_t bytes)
 }
 
 /*
- * C++ operators: libstdc++ may be loaded after us, so each is looked up at its first call. Where it came with a plug-in whose
- * symbols are local (dlopen(3), RTLD_LOCAL), it is found among the libraries of the plug-in, which is the caller. Kept in *next_one.
+ * C++ operators: libstdc++ may be loaded after us, so each is looked up at its first call. Where it came with a plug-in
+ * whose symbols are local (dlopen(3), RTLD_LOCAL), it is found among the libraries of the plug-in, which is the caller.
+ * Kept in *next_one.
  */
 static void *next_operator(const char *symbol, void *own, void **next_one, const void *caller)
 {
@@ -204,7 +209,8 @@ static bool is_own_malloc(void)
 
 bool vmti_wrap_in_use(void)
 {
-    /* The name malloc may be bound to another library's here, too: what counts is which object the first one lies in. */
+    /* The name malloc may be bound to another library's here, too: what counts is which object the first one lies
+     * in. */
     Dl_info first, own;
     if (!dladdr(dlsym(RTLD_DEFAULT, "malloc"), &first) || !dladdr((void *)vmti_wrap_in_use, &own))
         return false;
@@ -371,9 +377,9 @@ static inline __attribute__((always_inline)) void *note(void *p, size_t bytes, c
 }
 
 /*
- * Outside a region, a large block that goes back to the system takes its notes with it, or they would be taken for those
- * of what is mapped there next. (Inside one the catcher sees the munmap.) Large blocks begin at the start of a page, or
- * behind a short header.
+ * Outside a region, a large block that goes back to the system takes its notes with it, or they would be taken for
+ * those of what is mapped there next. (Inside one the catcher sees the munmap.) Large blocks begin at the start of a
+ * page, or behind a short header.
  */
 enum { LARGE_BYTES = 64 * 1024, HEADER_BYTES = 64 };
 
@@ -612,8 +618,8 @@ OPERATOR(_ZnwmRKSt9nothrow_t, new_nothrow, (size_t bytes, vmti_nothrow_tag tag),
 OPERATOR(_ZnamRKSt9nothrow_t, new_array_nothrow, (size_t bytes, vmti_nothrow_tag tag), (bytes, tag))
 OPERATOR(_ZnwmSt11align_val_t, new_aligned, (size_t bytes, size_t alignment), (bytes, alignment))
 OPERATOR(_ZnamSt11align_val_t, new_array_aligned, (size_t bytes, size_t alignment), (bytes, alignment))
-OPERATOR(_ZnwmSt11align_val_tRKSt9nothrow_t, new_aligned_nothrow, (size_t bytes, size_t alignment, vmti_nothrow_tag tag),
-         (bytes, alignment, tag))
+OPERATOR(_ZnwmSt11align_val_tRKSt9nothrow_t, new_aligned_nothrow,
+         (size_t bytes, size_t alignment, vmti_nothrow_tag tag), (bytes, alignment, tag))
 OPERATOR(_ZnamSt11align_val_tRKSt9nothrow_t, new_array_aligned_nothrow,
          (size_t bytes, size_t alignment, vmti_nothrow_tag tag), (bytes, alignment, tag))
 

@@ -41,11 +41,12 @@ VMTI_HIDDEN void vmti_wrap_start(void);
  * VMTI_DIR_HEAP; inside also VMTI_DIR_KNOWN, if the region tracks what is allocated. */
 extern VMTI_HIDDEN _Atomic uint32_t vmti_note_mask;
 
-/* A region is open in this process. Changed while all threads but the one that changes it are halted; not _Atomic, which
- * would keep the compiler from comparing it where it is. */
+/* A region is open in this process. Changed while all threads but the one that changes it are halted; not _Atomic,
+ * which would keep the compiler from comparing it where it is. */
 extern VMTI_HIDDEN bool vmti_in_region;
 
-/* Nesting of this thread's calls into the allocator inside a region. The catcher reads it through the thread pointer. */
+/* Nesting of this thread's calls into the allocator inside a region. The catcher reads it through the thread
+ * pointer. */
 extern VMTI_HIDDEN __thread int vmti_allocator_depth;
 
 /* Does the program's malloc reach these wrappers? False if another allocator comes before libvmt in symbol order. */

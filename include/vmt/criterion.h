@@ -5,8 +5,8 @@
  *     vmt_assert_pages_at_most(report, 40);       // fatal, as cr_assert is
  *     VMT_EXPECT(touches_at_most, report, 100);   // goes on, as cr_expect does
  *
- * Each test is a program of its own, begun anew; begin a region in the test. With VMT_TRACENAME=FILE the traces of a run are
- * FILE, FILE.2, FILE.3, ..., in the order in which their regions begin.
+ * Each test is a program of its own, begun anew; begin a region in the test. With VMT_TRACENAME=FILE the traces of a
+ * run are FILE, FILE.2, FILE.3, ..., in the order in which their regions begin.
  */
 #ifndef VMT_CRITERION_H
 #define VMT_CRITERION_H

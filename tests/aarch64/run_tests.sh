@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# run_tests.sh FOLDER [CTEST_OPTION]...: builds VMTRACE for aarch64 and runs its tests in an emulated machine (emulate.sh);
-# all of the labels unit and integration that need no compiler there, or those that the options name. FOLDER keeps the
-# machine and the build for the next time.
+# run_tests.sh FOLDER [CTEST_OPTION]...: builds VMTRACE for aarch64 and runs its tests in an emulated machine
+# (emulate.sh); all of the labels unit and integration that need no compiler there, or those that the options name.
+# FOLDER keeps the machine and the build for the next time.
 set -euo pipefail
 
 [ $# -ge 1 ] || { echo "usage: ${0##*/} FOLDER [CTEST_OPTION]..." >&2; exit 2; }

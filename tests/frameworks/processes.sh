@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# processes.sh PROGRAM...: each has four tests, of 11 to 14 pages, in a process each. With one VMT_TRACENAME for all there is a
-# trace of each, also where they run at once, and the next run writes over them.
+# processes.sh PROGRAM...: each has four tests, of 11 to 14 pages, in a process each. With one VMT_TRACENAME for all
+# there is a trace of each, also where they run at once, and the next run writes over them.
 set -u
 # shellcheck source=tests/integration/command.bash
 . "$(cd "$(dirname "$0")" && pwd)/../integration/command.bash"

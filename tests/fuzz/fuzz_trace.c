@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The reader of traces, its summary, insight and working sets on any bytes. First byte 0: the rest is the file. Else
- * the rest is a file whose lengths, numbers of records and touches, and checksums are put right before it is read, so that
- * what libFuzzer changes in it is reached: by an odd one what is no record is left out as well.
+ * the rest is a file whose lengths, numbers of records and touches, and checksums are put right before it is read, so
+ * that what libFuzzer changes in it is reached: by an odd one what is no record is left out as well.
  */
 #define _GNU_SOURCE
 #include <stddef.h>

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# pre_commit.sh: the hooks of .pre-commit-config.yaml pass for all files, in a clone, with nothing downloaded; and they do find a
-# script that is wrong and a line that is out of style.
+# pre_commit.sh: the hooks of .pre-commit-config.yaml pass for all files, in a clone, with nothing downloaded; and they
+# do find a script that is wrong and a line that is out of style.
 set -euo pipefail
 
 source=$(cd "$(dirname "$0")/../.." && pwd)

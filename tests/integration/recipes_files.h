@@ -5,7 +5,8 @@
 
 #include "calls.h"
 
-/* Processors that came to Linux late have none of the calls that newer ones replace (include/uapi/asm-generic/unistd.h). */
+/* Processors that came to Linux late have none of the calls that newer ones replace
+ * (include/uapi/asm-generic/unistd.h). */
 #ifdef SYS_open
 #define HAS_OLD_CALLS
 #endif

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# standards.sh HEADERS: the public headers compile in each standard of C from C99 and of C++ from C++11, with gcc and with
-# clang, where a project has more warnings on than ours, as errors. C90 is refused in a sentence.
+# standards.sh HEADERS: the public headers compile in each standard of C from C99 and of C++ from C++11, with gcc and
+# with clang, where a project has more warnings on than ours, as errors. C90 is refused in a sentence.
 set -euo pipefail
 
 headers=$1

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * userfaultfd over memory that malloc gave, several pages at a time: the kernel takes a range only if one mapping has all
- * of it. See behave.h.
+ * userfaultfd over memory that malloc gave, several pages at a time: the kernel takes a range only if one mapping has
+ * all of it. See behave.h.
  */
 #define _GNU_SOURCE
 #include "behave.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tool_region WHAT [TRACE]: a test binary as a user's, for tools.sh to build with each sanitizer and to run under each tool.
+ * tool_region WHAT [TRACE]: a test binary as a user's, for tools.sh to build with each sanitizer and to run under each
+ * tool.
  *   region    a region with counts that are known, with system calls, a thread and a child in it
  *   overflow, race, uninitialised, undefined, leak   the same region, with a mistake in it that a sanitizer finds
  *   left      the program ends inside of a region

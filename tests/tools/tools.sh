@@ -6,7 +6,8 @@
 # address, thread, memory, undefined and leak (sanitizers), coverage, valgrind, gdb, strace, ltrace, uftrace. What is
 # not installed is skipped.
 # shellcheck disable=SC2317,SC2016 # functions are called through each; $1 is gdb's
-# VMTRACE: the command; VMT_LIBRARY: libvmt.so; VMT_STATIC: libvmt.a; SOURCE: the project; LINK: what a link with libvmt.a needs.
+# VMTRACE: the command; VMT_LIBRARY: libvmt.so; VMT_STATIC: libvmt.a; SOURCE: the project; LINK: what a link with
+# libvmt.a needs.
 tool=${1:?"usage: ${0##*/} TOOL [COMPILER]"}
 compiler=${2:-cc}
 command=${VMTRACE:?} library=${VMT_LIBRARY:?} archive=${VMT_STATIC:?} source=${SOURCE:?} link=${LINK-}

@@ -83,8 +83,8 @@ static void test_each_failure_has_its_sentence(void **state)
 static void test_a_long_path_leaves_room_for_the_reason(void **state)
 {
     static const int errors[] = {-EEXIST, -ELOOP, -EWOULDBLOCK, -ENAMETOOLONG};
-    static const char *const says[] = {"name another file or remove it", "name the file that it leads to", "name another file",
-                                       "File name too long"};
+    static const char *const says[] = {"name another file or remove it", "name the file that it leads to",
+                                       "name another file", "File name too long"};
     char path[4096];
     (void)state;
     memset(path, 'x', sizeof path);
