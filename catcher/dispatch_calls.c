@@ -181,7 +181,7 @@ static int64_t set_mask(struct vmti_thread *t, struct vmti_frame *frame)
     return 0;
 }
 
-/* ------------------------------------------------------------------------------------------- the program's own dispatch */
+/* ----------------------------------------------------------------------------------- the program's own dispatch */
 
 /* prctl(PR_SET_SYSCALL_USER_DISPATCH): the kernel has ours (kernel/entry/syscall_user_dispatch.c). */
 static int64_t set_dispatch(struct vmti_thread *t)

@@ -161,6 +161,7 @@ share() {
     devices+=(-fsdev "local,id=fs$n,path=${2//,/,,},security_model=none$readonly"
         -device "virtio-9p-device,fsdev=fs$n,mount_tag=fs$n")
     # With less of a cache no file can be mapped shared (Documentation/filesystems/9p.rst).
+    # shellcheck disable=SC2016
     printf '$b mkdir -p %q && $b mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144,cache=%s,%s fs%d %q\n' \
         "$3" "$cache" "$1" $n "$3" >>"$scratch/root/run.sh"
 }
@@ -185,7 +186,8 @@ run() {
     done
     shift $((OPTIND - 1))
     [ $# -gt 0 ] || { usage >&2; exit 2; }
-    command -v qemu-system-aarch64 >/dev/null || skip "qemu-system-aarch64 is not installed (apt-get install qemu-system-arm)"
+    command -v qemu-system-aarch64 >/dev/null ||
+        skip "qemu-system-aarch64 is not installed (apt-get install qemu-system-arm)"
     [ -e "$machine/complete" ] || { echo "emulate.sh: $machine is not prepared" >&2; exit 125; }
 
     machine=$(cd "$machine" && pwd)
@@ -201,7 +203,9 @@ run() {
         printf 'export PATH=/usr/local/bin:/usr/bin:/usr/sbin\n'
         printf 'cd %q\n' "${start:-/tmp}"
         if [ -n "$user" ]; then
-            printf 'export HOME=/home/user USER=user; $b chown user /home/user\n$b setuidgid user'
+            # shellcheck disable=SC2016
+            printf 'export HOME=/home/user USER=user; $b chown user /home/user\n'
+            printf '/usr/bin/setpriv --reuid=1000 --regid=1000 --clear-groups'
         else
             printf 'export HOME=/root USER=root\n'
         fi
@@ -214,14 +218,17 @@ run() {
     { cat "$machine/initrd"; pack "$scratch/root"; } >"$scratch/initrd"
 
     local status=0
-    timeout --foreground "$seconds" qemu-system-aarch64 -M virt -cpu "$cpu" -smp 2 -m 2G -nographic -no-reboot -nic none \
-        -kernel "$machine/vmlinuz" -initrd "$scratch/initrd" \
+    timeout --foreground "$seconds" qemu-system-aarch64 -M virt -cpu "$cpu" -smp 2 -m 2G -nographic -no-reboot \
+        -nic none -kernel "$machine/vmlinuz" -initrd "$scratch/initrd" \
         -append "console=ttyAMA0 panic=-1 quiet loglevel=0" "${devices[@]}" </dev/null || status=$?
     if [ $status -eq 124 ]; then
         echo "emulate.sh: not done in $seconds seconds" >&2
         exit 124
     fi
-    [ -s "$scratch/out/status" ] || { echo "emulate.sh: the machine ended (qemu: $status) before the command did" >&2; exit 125; }
+    if [ ! -s "$scratch/out/status" ]; then
+        echo "emulate.sh: the machine ended (qemu: $status) before the command did" >&2
+        exit 125
+    fi
     exit "$(cat "$scratch/out/status")"
 }
 
