@@ -202,11 +202,27 @@ static void finish(struct vmti_catcher *c)
         atomic_store(&r->state, VMTI_ENDED);
 }
 
+/*
+ * Has the thread whose turn it is stopped, or ended? Of several tracees wait4(-1) tells of the newest (kernel/ptrace.c,
+ * __ptrace_link adds it at the head of the list; kernel/exit.c, ptrace_do_wait walks that). Where the scheduler lets a
+ * thread that is resumed run at once, as before Linux 6.6, this one has stopped again by the next wait, and the others
+ * would never get on.
+ */
+static long wait_in_turn(struct vmti_catcher *c, int *status)
+{
+    struct vmti_thread *t = vmti_thread_find(c->r, c->turn);
+    t = t && t->hh.next ? t->hh.next : c->r->threads;
+    c->turn = t->tid;
+    return vmti_sys(SYS_wait4, t->tid, status, __WALL | WNOHANG, 0, 0, 0);
+}
+
 bool vmti_catcher_step(struct vmti_catcher *c)
 {
     int status;
-    long tid =
-        vmti_unlikely(c->put_off) ? vmti_storm_wait(c, &status) : vmti_sys(SYS_wait4, -1, &status, __WALL, 0, 0, 0);
+    long tid = HASH_COUNT(c->r->threads) > 1 ? wait_in_turn(c, &status) : 0;
+    if (tid <= 0)
+        tid =
+            vmti_unlikely(c->put_off) ? vmti_storm_wait(c, &status) : vmti_sys(SYS_wait4, -1, &status, __WALL, 0, 0, 0);
     if (tid == -EINTR)
         return true;
     if (tid < 0) { /* ECHILD: every tracee is gone, and P with them */

@@ -35,6 +35,7 @@ struct vmti_catcher {
     struct vmti_region *r;
     uint32_t put_off;      /* threads with a signal that is put off: see storm.c */
     int alarm;             /* read end of the pipe of alarm.c; -1: there is none */
+    pid_t turn;            /* the thread that was asked first at the last wait */
     unsigned cpu;          /* that the catcher and the program share */
     bool moved_program;    /* the program's threads were put on that CPU */
     bool ended;            /* P is gone, has replaced itself, or has said that the region ends */

@@ -277,7 +277,7 @@ static void touches_are_told_by_thread(void **state)
     assert_int_equal(vmti_trace_summarize(&reader, &summary), 0);
     unsigned seen = 0;
     for (size_t i = 0; i < summary.thread_count; i++) {
-        assert_in_range(summary.threads[i].touches, 17, 20);
+        assert_true(summary.threads[i].touches >= 17 && summary.threads[i].touches <= 20);
         seen |= 1u << summary.threads[i].touches;
     }
     assert_int_equal(summary.thread_count, WALKERS);
@@ -375,6 +375,60 @@ static void pages_move_beside_evictions(void **state)
     free(heap);
 }
 
+/* A newer thread touches pages all the time, and an older one few: that is done long before the newer one ends. */
+enum { FEW = 3, TOO_MANY = 100000 };
+static struct {
+    volatile char *pages; /* OTHER for the newer thread, then FEW for the older one */
+    _Atomic int touches;  /* of the newer one; -1: it may not have the priority */
+    atomic_bool done;
+} turns;
+
+/* With a real-time priority a thread that is resumed runs at once, before the catcher waits for the next stop. */
+static void *touch_all_the_time(void *none)
+{
+    (void)none;
+    const struct sched_param before_others = {.sched_priority = 1};
+    if (pthread_setschedparam(pthread_self(), SCHED_FIFO, &before_others)) {
+        atomic_store(&turns.touches, -1);
+        return NULL;
+    }
+    for (int n = 0; n < TOO_MANY && !atomic_load(&turns.done); n++) {
+        turns.pages[n % OTHER * PAGE]++;
+        atomic_store(&turns.touches, n + 1);
+    }
+    return NULL;
+}
+
+static void threads_are_answered_in_turn(void **state)
+{
+    (void)state;
+    pthread_t newer;
+    vmt_config config;
+    turns.pages = mmap(NULL, (OTHER + FEW) * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(turns.pages != MAP_FAILED);
+    assert_int_equal(vmt_config_init(&config), 0);
+    config.engine = VMT_ENGINE_PTRACE; /* with the other one each thread stops itself */
+    config.window = WINDOW;
+    assert_int_equal(vmt_track((void *)turns.pages, (OTHER + FEW) * PAGE, "turns"), 0);
+    assert_int_equal(vmt_begin(&config), 0);
+    assert_int_equal(pthread_create(&newer, NULL, touch_all_the_time, NULL), 0);
+    while (!atomic_load(&turns.touches))
+        sched_yield();
+    for (int n = 0; n < FEW; n++)
+        turns.pages[(OTHER + n) * PAGE]++;
+    int touches = atomic_load(&turns.touches);
+    atomic_store(&turns.done, true);
+    pthread_join(newer, NULL);
+    assert_int_equal(vmt_end(NULL), 0);
+    assert_int_equal(vmt_untrack((void *)turns.pages, (OTHER + FEW) * PAGE), 0);
+    munmap((void *)turns.pages, (OTHER + FEW) * PAGE);
+    if (touches < 0) {
+        print_message("SKIP: no real-time priority is allowed here (RLIMIT_RTPRIO)\n");
+        skip();
+    }
+    assert_true(touches < TOO_MANY);
+}
+
 static void option_is_read_and_checked(void **state)
 {
     (void)state;
@@ -407,6 +461,7 @@ int main(void)
         cmocka_unit_test(touches_are_told_by_thread),
         cmocka_unit_test(heap_shrinks_beside_evictions),
         cmocka_unit_test(pages_move_beside_evictions),
+        cmocka_unit_test(threads_are_answered_in_turn),
         cmocka_unit_test(option_is_read_and_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
