@@ -121,7 +121,7 @@ static void runs_that_allocate_find_the_same_memory(void **state)
     assert_true(allocated);
     assert_true(m.same_fingerprints);
     assert_int_equal(m.pages.min, m.pages.max);
-    assert_in_range(m.pages.min, 20, 22); /* and malloc's headers */
+    assert_true(m.pages.min >= 20 && m.pages.min <= 22); /* and malloc's headers */
     vmt_measurement_free(&m);
 }
 

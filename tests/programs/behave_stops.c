@@ -154,7 +154,7 @@ static int on_a_terminal(void)
                 touch_heap();
         }
         setpgid(job, job);
-        for (int stops = 0; waitpid(job, &status, WUNTRACED) == job; stops++) {
+        while (waitpid(job, &status, WUNTRACED) == job) {
             tcsetpgrp(0, getpid());
             print_status("job", status);
             if (!WIFSTOPPED(status))
