@@ -524,15 +524,23 @@ static void print_summary(const struct run *run, const struct vmti_trace_reader 
         fprintf(stderr, "vmtrace: trace in %s\n", run->trace);
 }
 
+/* Not what an earlier run left in the file, or another one writes. */
+static bool is_of(const struct run *run, pid_t pid, const struct vmti_trace_header *header)
+{
+    return header->pid == (uint32_t)pid && header->start_realtime_ns >= run->started_ns;
+}
+
 /* Opens the trace of process `pid`, once its catcher has written it. False: there is none. */
 static bool open_trace(const struct run *run, pid_t pid, int fd, struct vmti_trace_reader *reader)
 {
+    struct vmti_trace_header header; /* is there from the region's begin on */
+    *reader = (struct vmti_trace_reader){0};
+    if (pread(fd, &header, sizeof header, 0) != (ssize_t)sizeof header || !is_of(run, pid, &header))
+        return false;
     /* The catcher holds a lock on the file until it has written everything. */
     while (flock(fd, LOCK_SH) < 0 && errno == EINTR)
         ;
-    /* Not what an earlier run left in the file. */
-    return vmti_trace_read_fd(reader, fd) == 0 && reader->header.pid == (uint32_t)pid &&
-           reader->header.start_realtime_ns >= run->started_ns;
+    return vmti_trace_read_fd(reader, fd) == 0 && is_of(run, pid, &reader->header);
 }
 
 /* Could the trace be written to its end? False, after saying why. */

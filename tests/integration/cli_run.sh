@@ -408,12 +408,13 @@ json first "r['complete'] and r['touches'] > 0"
 json second "r['complete'] and r['touches'] > 0"
 
 what='two runs with the same file'
-"$vmtrace" run -q -o both -- sh -c 'echo ready >both.ready; for i in 1 2 3 4 5; do sleep 0.1; done; exit 6' &
+"$vmtrace" run -q -o both -- sh -c 'echo ready >both.ready; until [ -e both.done ]; do sleep 0.1; done; exit 6' &
 first=$!
 while [ ! -s both.ready ]; do sleep 0.02; done
 run "$vmtrace" run -o both -- sh -c 'echo ran'
 status 125
 says both
+: >both.done
 wait $first
 [ $? -eq 6 ] || fail "$what: the first was disturbed"
 json both "r['complete'] and r['end_code'] == 6"
