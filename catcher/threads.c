@@ -210,8 +210,8 @@ int vmti_threads_attach(struct vmti_catcher *c)
     } while (found);
     for (struct vmti_thread *t = c->r->threads; t; t = t->hh.next) {
         struct ptrace_syscall_info info;
-        if (vmti_ptrace(PTRACE_GET_SYSCALL_INFO, t->tid, sizeof info, (uintptr_t)&info) ==
-            -EIO) { /* before Linux 5.3 */
+        /* before Linux 5.3 */
+        if (vmti_ptrace(PTRACE_GET_SYSCALL_INFO, t->tid, sizeof info, (uintptr_t)&info) == -EIO) {
             c->r->error_step = VMTI_STEP_SEIZE;
             return c->r->error = -EIO;
         }

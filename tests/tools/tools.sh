@@ -95,6 +95,14 @@ can() {
     ./can >can.err 2>&1 || { echo "SKIP: what $compiler $* builds does not run here: $(head -n 1 can.err)"; exit 77; }
 }
 
+# sanitized SANITIZER NAME [OPTION]...: a region is right under it, and a baseline has a section for its allocator.
+sanitized() {
+    can "-fsanitize=$1"
+    build "-fsanitize=$1" "${@:3}"
+    each region
+    each baseline "$2"
+}
+
 case $tool in
 none)
     can
@@ -111,10 +119,7 @@ none)
     fi
     ;;
 address)
-    can -fsanitize=address
-    build -fsanitize=address
-    each region
-    each baseline AddressSanitizer
+    sanitized address AddressSanitizer
     each mistake overflow 1 'AddressSanitizer: heap-buffer-overflow.*make_mistake'
     for VARIANT in allow_user_segv_handler=0 handle_segv=2; do
         ASAN_OPTIONS=$VARIANT each region
@@ -125,24 +130,15 @@ address)
     fi
     ;;
 leak)
-    can -fsanitize=leak
-    build -fsanitize=leak -DNO_SITES
-    each region
-    each baseline LeakSanitizer
+    sanitized leak LeakSanitizer -DNO_SITES
     each mistake leak 23 'LeakSanitizer: detected memory leaks'
     ;;
 thread)
-    can -fsanitize=thread
-    build -fsanitize=thread -DNO_SITES
-    each region
-    each baseline ThreadSanitizer
+    sanitized thread ThreadSanitizer -DNO_SITES
     each mistake race 66 'ThreadSanitizer: data race.*tool_region'
     ;;
 memory)
-    can -fsanitize=memory
-    build -fsanitize=memory -DNO_SITES
-    each region
-    each baseline MemorySanitizer
+    sanitized memory MemorySanitizer -DNO_SITES
     each mistake uninitialised 1 'MemorySanitizer: use-of-uninitialized-value.*make_mistake'
     ;;
 undefined)
